@@ -1,0 +1,138 @@
+//! Connections to a registry: how long one may take to come up, and how long it may be silent.
+//!
+//! Silence is watched on the connection itself, not on the request: a push of many gigabytes may
+//! last for hours, as long as bytes move. A silent connection in the pool ends the same way.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep};
+use tower_service::Service;
+
+/// The cause of an error on a connection on which no byte moved for the time given here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no byte in either direction for {} s", .0.as_secs_f32())]
+pub struct Silence(pub Duration);
+
+/// Opens TCP connections that are watched for silence.
+#[derive(Debug, Clone)]
+pub(crate) struct Connector {
+    tcp: HttpConnector,
+    silence_max: Duration,
+}
+
+impl Connector {
+    pub(crate) fn new(connect_max: Duration, silence_max: Duration) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.set_connect_timeout(Some(connect_max));
+        tcp.set_nodelay(true);
+        Self { tcp, silence_max }
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = Watched;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Watched, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.tcp.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = self.tcp.call(uri);
+        let silence_max = self.silence_max;
+        Box::pin(async move { Ok(Watched::new(connecting.await?, silence_max)) })
+    }
+}
+
+/// A connection that fails with [`Silence`] once no byte has moved for too long.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    stream: TokioIo<TcpStream>,
+    silence_max: Duration,
+    moved_at: Instant,
+    // Set again only when it goes off, so that a busy connection pays for a clock reading alone.
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Watched {
+    fn new(stream: TokioIo<TcpStream>, silence_max: Duration) -> Self {
+        let timer = Box::pin(sleep(silence_max));
+        Self { stream, silence_max, moved_at: Instant::now(), timer }
+    }
+
+    fn watch<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        attempt: impl FnOnce(Pin<&mut TokioIo<TcpStream>>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if let Poll::Ready(result) = attempt(Pin::new(&mut self.stream), context) {
+            self.moved_at = Instant::now();
+            return Poll::Ready(result);
+        }
+        loop {
+            ready!(self.timer.as_mut().poll(context));
+            let due = self.moved_at + self.silence_max;
+            if due <= Instant::now() {
+                let silence = Silence(self.silence_max);
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, silence)));
+            }
+            self.timer.as_mut().reset(due);
+        }
+    }
+}
+
+impl Connection for Watched {
+    fn connected(&self) -> Connected {
+        self.stream.connected()
+    }
+}
+
+impl Read for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.watch(context, |stream, context| stream.poll_read(context, buffer))
+    }
+}
+
+impl Write for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.watch(context, |stream, context| stream.poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.watch(context, |stream, context| stream.poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

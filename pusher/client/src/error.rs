@@ -1,0 +1,174 @@
+//! What can go wrong between a client and a registry, with what was asked and of whom.
+//!
+//! It refuses to guess: what the registry said is kept as it was said, and what broke on the way
+//! is a cause, not part of the text.
+
+use std::error::Error as StdError;
+use std::io;
+use std::sync::Arc;
+
+use http::StatusCode;
+use wharf_oci::{Digest, ManifestError};
+
+use crate::address::RegistryAddress;
+use crate::connect::Silence;
+
+pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// A request that did not succeed. `request` is its method and path.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No connection could be made.
+    #[error("cannot reach a registry at {address}: is it running, and is the port right?")]
+    Unreachable {
+        /// Where it was looked for.
+        address: RegistryAddress,
+        /// What the system said.
+        #[source]
+        source: BoxError,
+    },
+    /// The connection broke before the answer was whole.
+    #[error("the connection to the registry at {address} broke during {request}")]
+    Interrupted {
+        /// The registry.
+        address: RegistryAddress,
+        /// What was asked.
+        request: String,
+        /// How it broke.
+        #[source]
+        source: BoxError,
+    },
+    /// The connection stood, but nothing moved on it.
+    #[error("the registry at {address} went silent during {request}")]
+    Silent {
+        /// The registry.
+        address: RegistryAddress,
+        /// What was asked.
+        request: String,
+        /// For how long.
+        #[source]
+        source: Silence,
+    },
+    /// The registry answered with another status than success.
+    #[error(
+        "the registry at {address} answered {request} with {status}{}{}",
+        after(" ", code.as_deref()),
+        after(": ", message.as_deref())
+    )]
+    Refused {
+        /// The registry.
+        address: RegistryAddress,
+        /// What was asked.
+        request: String,
+        /// The status.
+        status: StatusCode,
+        /// The first error code of the answer, like `MANIFEST_UNKNOWN`.
+        code: Option<String>,
+        /// Its message, or the first line of an answer that is no error body.
+        message: Option<String>,
+    },
+    /// The bytes are not those of the digest.
+    #[error("{request}: the bytes have the digest {found}, not {expected}")]
+    DigestMismatch {
+        /// What was asked.
+        request: String,
+        /// The digest that was asked for, or that the registry gave.
+        expected: Box<Digest>,
+        /// The digest of the bytes.
+        found: Box<Digest>,
+    },
+    /// The answer is longer than this client takes.
+    #[error("{request}: the answer is longer than {limit} bytes")]
+    TooLarge {
+        /// What was asked.
+        request: String,
+        /// The most it may be, in bytes.
+        limit: u64,
+    },
+    /// The answer lacks what the distribution spec requires of it.
+    #[error("the registry at {address} answered {request} {lack}")]
+    Incomplete {
+        /// The registry.
+        address: RegistryAddress,
+        /// What was asked.
+        request: String,
+        /// What is missing, like `without a Location`.
+        lack: &'static str,
+    },
+    /// The answer is not the JSON that the distribution spec gives it.
+    #[error("the registry at {address} answered {request} with something else than a list")]
+    ListMalformed {
+        /// The registry.
+        address: RegistryAddress,
+        /// What was asked.
+        request: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The bytes that came as a manifest are none.
+    #[error("the registry at {address} answered {request} with no valid manifest")]
+    ManifestMalformed {
+        /// The registry.
+        address: RegistryAddress,
+        /// What was asked.
+        request: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<ManifestError>,
+    },
+    /// What was to be sent could not be read.
+    #[error("cannot read what was to be sent")]
+    Source {
+        /// What the system said.
+        #[source]
+        source: Arc<io::Error>,
+    },
+}
+
+impl Error {
+    /// Whether the registry said that the thing asked for does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status: StatusCode::NOT_FOUND, .. })
+    }
+
+    /// A failure to connect.
+    pub(crate) fn unreachable(address: &RegistryAddress, source: BoxError) -> Self {
+        // The layers above the system's own words ("client error (Connect)") add nothing to it.
+        let code = causes(source.as_ref())
+            .find_map(|cause| cause.downcast_ref::<io::Error>()?.raw_os_error());
+        let source = code.map_or(source, |code| io::Error::from_raw_os_error(code).into());
+        Self::Unreachable { address: address.clone(), source }
+    }
+
+    /// A failure while a request was sent or its answer read.
+    pub(crate) fn on_the_way(address: &RegistryAddress, request: &str, source: BoxError) -> Self {
+        let (address, request) = (address.clone(), request.to_owned());
+        for cause in causes(source.as_ref()) {
+            if let Some(SourceFailure(source)) = cause.downcast_ref() {
+                return Self::Source { source: Arc::clone(source) };
+            }
+            let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            if let Some(silence) = inner.and_then(|inner| inner.downcast_ref::<Silence>()) {
+                return Self::Silent { address, request, source: *silence };
+            }
+        }
+        Self::Interrupted { address, request, source }
+    }
+}
+
+/// A body that could not be read from its source, on its way through the HTTP library.
+#[derive(Debug, thiserror::Error)]
+#[error("the source of the body failed")]
+pub(crate) struct SourceFailure(#[source] pub(crate) Arc<io::Error>);
+
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+fn after(separator: &str, text: Option<&str>) -> String {
+    text.map(|text| format!("{separator}{text}")).unwrap_or_default()
+}

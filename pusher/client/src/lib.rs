@@ -1,0 +1,25 @@
+//! One HTTP client of the OCI distribution API, for everything in Wharf that talks to a registry.
+//!
+//! Bytes stream in both directions and are checked on the way: a blob or a manifest whose bytes
+//! are not those of its digest is an error, never a value. A request is an
+//! [`Endpoint`](wharf_oci::Endpoint), so no path is put together here.
+//!
+//! What it refuses to do: print, read the environment, choose a registry, or try again by itself.
+//! It speaks plain HTTP; an address that asks for TLS is refused when it is parsed.
+
+mod address;
+mod answer;
+mod client;
+mod connect;
+mod download;
+mod error;
+mod list;
+mod upload;
+
+pub use address::{AddressError, RegistryAddress};
+pub use client::{Limits, RegistryClient};
+pub use connect::Silence;
+pub use download::{Download, PulledManifest};
+pub use error::Error;
+pub use list::Listing;
+pub use upload::{BlobSource, Uploaded};

@@ -1,0 +1,250 @@
+//! What has to be known of a whole repository: its tags in order, its referrers, the sizes that its
+//! manifests give to blobs.
+//!
+//! An index is read from the volume at the first question and kept up by every later change. It is
+//! never written down, so there is nothing to distrust after registry:2 has used the volume. How
+//! many are kept is bounded by the entries they hold; one that was dropped is read again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use wharf_oci::{Descriptor, Digest, Manifest, RepositoryName, Tag};
+
+use crate::registry::Floor;
+use crate::store::error::StoreError;
+use crate::store::revision::Revision;
+
+/// The most entries (tags, manifests, blobs) that all indexes together hold, about 20 MiB.
+const ENTRIES_MAX: usize = 200_000;
+
+/// The indexes that are in memory.
+#[derive(Debug)]
+pub(crate) struct Indexes {
+    repositories: Mutex<HashMap<RepositoryName, Arc<Mutex<Index>>>>,
+}
+
+/// The index of one repository; each half is there once somebody has asked for it.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    tags: Option<BTreeMap<Tag, Digest>>,
+    manifests: Option<Manifests>,
+}
+
+/// What the manifests of a repository say.
+#[derive(Debug, Default)]
+struct Manifests {
+    /// By the digest of the subject, then by the referrer's own.
+    referrers: BTreeMap<Digest, BTreeMap<Digest, Descriptor>>,
+    /// The size that manifests give to a blob; the first one that was read counts.
+    sizes: HashMap<Digest, u64>,
+}
+
+impl Indexes {
+    pub(crate) fn new() -> Self {
+        Self { repositories: Mutex::default() }
+    }
+
+    /// The tags of `name` in byte order, handed to `answer`.
+    pub(crate) fn tags<T>(
+        &self,
+        floor: &Floor,
+        name: &RepositoryName,
+        answer: impl FnOnce(&BTreeMap<Tag, Digest>) -> T,
+    ) -> Result<T, StoreError> {
+        let index = self.of(name);
+        let mut held = lock(&index);
+        if held.tags.is_none() {
+            held.tags = Some(read_tags(floor, name)?);
+        }
+        let result = answer(held.tags.get_or_insert_default());
+        self.bound(name, held.entries());
+        Ok(result)
+    }
+
+    /// The descriptors of the manifests in `name` whose subject is `subject`.
+    pub(crate) fn referrers(
+        &self,
+        floor: &Floor,
+        name: &RepositoryName,
+        subject: &Digest,
+    ) -> Result<Vec<Descriptor>, StoreError> {
+        self.manifests(floor, name, |manifests| {
+            manifests
+                .referrers
+                .get(subject)
+                .map(|found| found.values().cloned().collect())
+                .unwrap_or_default()
+        })
+    }
+
+    /// The size in bytes that a manifest of `name` gives to `blob`.
+    pub(crate) fn blob_size(
+        &self,
+        floor: &Floor,
+        name: &RepositoryName,
+        blob: &Digest,
+    ) -> Result<Option<u64>, StoreError> {
+        self.manifests(floor, name, |manifests| manifests.sizes.get(blob).copied())
+    }
+
+    /// Notes that a tag moved; called while the tag is held, after the store moved it.
+    pub(crate) fn tag_put(&self, name: &RepositoryName, tag: &Tag, digest: &Digest) {
+        self.change(name, |index| {
+            if let Some(tags) = &mut index.tags {
+                tags.insert(tag.clone(), *digest);
+            }
+        });
+    }
+
+    /// Notes that a tag is gone; called while the tag is held, after the store removed it.
+    pub(crate) fn tag_removed(&self, name: &RepositoryName, tag: &Tag) {
+        self.change(name, |index| {
+            if let Some(tags) = &mut index.tags {
+                tags.remove(tag);
+            }
+        });
+    }
+
+    /// Notes a manifest that the store holds from now on.
+    pub(crate) fn manifest_put(&self, name: &RepositoryName, digest: &Digest, manifest: &Manifest) {
+        self.change(name, |index| {
+            if let Some(manifests) = &mut index.manifests {
+                manifests.add(digest, manifest);
+            }
+        });
+    }
+
+    /// Notes that a manifest is gone.
+    pub(crate) fn manifest_removed(&self, name: &RepositoryName, digest: &Digest) {
+        self.change(name, |index| {
+            if let Some(manifests) = &mut index.manifests {
+                manifests.remove(digest);
+            }
+        });
+    }
+
+    fn manifests<T>(
+        &self,
+        floor: &Floor,
+        name: &RepositoryName,
+        answer: impl FnOnce(&Manifests) -> T,
+    ) -> Result<T, StoreError> {
+        let index = self.of(name);
+        let mut held = lock(&index);
+        if held.manifests.is_none() {
+            held.manifests = Some(Manifests::read(floor, name)?);
+        }
+        let result = answer(held.manifests.get_or_insert_default());
+        self.bound(name, held.entries());
+        Ok(result)
+    }
+
+    /// Applies a change that the store has made already.
+    ///
+    /// The index is looked up now and not before: one that is being read at this moment may have
+    /// missed the change, and waits with its lock; one that is read later will see it.
+    fn change(&self, name: &RepositoryName, change: impl FnOnce(&mut Index)) {
+        let index = lock(&self.repositories).get(name).cloned();
+        if let Some(index) = index {
+            change(&mut lock(&index));
+        }
+    }
+
+    fn of(&self, name: &RepositoryName) -> Arc<Mutex<Index>> {
+        Arc::clone(lock(&self.repositories).entry(name.clone()).or_default())
+    }
+
+    /// Drops other indexes until all together are within bounds. One that is in use counts as
+    /// small and stays.
+    fn bound(&self, current: &RepositoryName, current_entries: usize) {
+        let mut repositories = lock(&self.repositories);
+        let weigh = |index: &Arc<Mutex<Index>>| index.try_lock().map_or(1, |held| held.entries());
+        let mut total = current_entries;
+        repositories.retain(|name, index| {
+            if name == current {
+                return true;
+            }
+            total += weigh(index);
+            total <= ENTRIES_MAX
+        });
+    }
+}
+
+impl Index {
+    fn entries(&self) -> usize {
+        let tags = self.tags.as_ref().map_or(0, BTreeMap::len);
+        let manifests =
+            self.manifests.as_ref().map_or(0, |held| held.sizes.len() + held.referrers.len());
+        1 + tags + manifests
+    }
+}
+
+impl Manifests {
+    fn read(floor: &Floor, name: &RepositoryName) -> Result<Self, StoreError> {
+        let mut found = Self::default();
+        for revision in floor.store.revisions(name)? {
+            if let Some(manifest) = read_manifest(floor, &revision)? {
+                found.add(&revision.digest, &manifest);
+            }
+        }
+        Ok(found)
+    }
+
+    fn add(&mut self, digest: &Digest, manifest: &Manifest) {
+        for blob in manifest.config().into_iter().chain(manifest.layers()) {
+            self.sizes.entry(blob.digest).or_insert(blob.size);
+        }
+        if let Some(subject) = manifest.subject() {
+            let referrer = describe(digest, manifest);
+            self.referrers.entry(subject.digest).or_default().insert(*digest, referrer);
+        }
+    }
+
+    fn remove(&mut self, digest: &Digest) {
+        self.referrers.retain(|_, referrers| {
+            referrers.remove(digest);
+            !referrers.is_empty()
+        });
+    }
+}
+
+/// The descriptor by which a referrer is listed (distribution spec, "Listing Referrers").
+fn describe(digest: &Digest, manifest: &Manifest) -> Descriptor {
+    Descriptor {
+        artifact_type: manifest.artifact_type().map(str::to_owned),
+        annotations: manifest.annotations().clone(),
+        ..Descriptor::new(manifest.media_type(), *digest, manifest.bytes().len() as u64)
+    }
+}
+
+fn read_manifest(floor: &Floor, revision: &Revision) -> Result<Option<Manifest>, StoreError> {
+    let bytes = floor.store.read_blob(&revision.stored, floor.config.manifest_bytes_max)?;
+    Ok(bytes.and_then(|bytes| Manifest::from_stored(bytes).ok()))
+}
+
+/// Tags that point at a manifest which can be read; the others are left over from a crash.
+fn read_tags(floor: &Floor, name: &RepositoryName) -> Result<BTreeMap<Tag, Digest>, StoreError> {
+    let mut readable: HashMap<Digest, bool> = HashMap::new();
+    let mut tags = BTreeMap::new();
+    for (tag, digest) in floor.store.tags(name)? {
+        let is_readable = match readable.get(&digest) {
+            Some(known) => *known,
+            None => {
+                let revision = floor.store.revision(name, &digest)?;
+                let size = match revision {
+                    Some(revision) => floor.store.blob_size(&revision.stored)?,
+                    None => None,
+                };
+                *readable.entry(digest).or_insert(size.is_some())
+            }
+        };
+        if is_readable {
+            tags.insert(tag, digest);
+        }
+    }
+    Ok(tags)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

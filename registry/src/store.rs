@@ -1,0 +1,168 @@
+//! Floor 1: the volume. Blobs, links, tags and upload sessions on disk, in registry:2's own layout.
+//!
+//! Every method blocks and belongs on a blocking thread. Each says what is durable when it returns
+//! and what others may see meanwhile. The store knows no HTTP, no cache and no limits: it keeps
+//! bytes and links, and promises that
+//!
+//! - bytes are visible only under a digest that was checked, and only once they are on disk;
+//! - a link is there whole or not at all, and moves in one step;
+//! - whatever a crash, a full disk or registry:2 itself left behind reads as absent, never as an
+//!   error.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use wharf_oci::{Digest, RepositoryName};
+
+pub(crate) mod blob;
+mod boot;
+pub(crate) mod content;
+mod durability;
+pub(crate) mod error;
+pub(crate) mod keyed_lock;
+mod layout;
+mod link;
+mod mapping;
+pub(crate) mod repository;
+pub(crate) mod revision;
+mod staging;
+pub(crate) mod tag;
+pub(crate) mod upload;
+pub(crate) mod volume_lock;
+mod writeout;
+
+use self::durability::Durability;
+use self::error::StoreError;
+use self::keyed_lock::KeyedLock;
+use self::layout::Layout;
+use self::link::{InCommit, Links};
+use self::staging::Staging;
+use self::volume_lock::{LockError, VolumeLock};
+
+/// One volume, open for writing by this process alone.
+#[derive(Debug)]
+pub(crate) struct Store {
+    layout: Layout,
+    links: Links,
+    staging: Staging,
+    durability: Durability,
+    /// Blob files that are renamed into place but not durable yet.
+    blobs_in_commit: InCommit,
+    blob_locks: KeyedLock<Digest>,
+    /// Upload sessions last touched before this moment may have been torn by a power cut.
+    power_lost_before: Option<SystemTime>,
+    _lock: VolumeLock,
+}
+
+/// Why a volume cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The root folder cannot be made or written.
+    #[error("cannot use {} as the registry's root", root.display())]
+    Root {
+        /// The root folder as it was given.
+        root: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process writes this volume, or its lock cannot be taken.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// wharf's own folder on the volume cannot be prepared.
+    #[error("cannot prepare the volume")]
+    Prepare(#[source] StoreError),
+}
+
+impl Store {
+    /// Takes the volume at `root`: makes the folders that every volume has, locks it (waiting up to
+    /// ten seconds for another process to leave) and clears the staging folder.
+    ///
+    /// Nothing is scanned: the time does not depend on what the volume holds.
+    pub(crate) fn open(root: &Path) -> Result<Self, OpenError> {
+        let layout = Layout::new(root);
+        let usable = |source| OpenError::Root { root: root.to_path_buf(), source };
+        fs::create_dir_all(layout.own()).map_err(usable)?;
+        fs::create_dir_all(layout.repositories()).map_err(usable)?;
+        let lock = VolumeLock::take(&layout.own().join("lock"))?;
+        let staging = Staging::prepare(&layout.staging()).map_err(OpenError::Prepare)?;
+        Ok(Self {
+            links: Links::new(),
+            staging,
+            durability: Durability::new(layout.volume()),
+            blobs_in_commit: InCommit::default(),
+            blob_locks: KeyedLock::new(),
+            power_lost_before: boot::power_lost_before(&layout.own().join("boot")),
+            layout,
+            _lock: lock,
+        })
+    }
+
+    /// Bytes that can still be written to the volume by an unprivileged process.
+    pub(crate) fn free_bytes(&self) -> Result<u64, StoreError> {
+        let root = self.layout.registry();
+        let room = rustix::fs::statvfs(root)
+            .map_err(|error| StoreError::io("ask for the free space of", root, error.into()))?;
+        Ok(room.f_bavail.saturating_mul(room.f_frsize))
+    }
+
+    /// Fails when the volume does not answer: a readiness probe.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let root = self.layout.registry();
+        fs::metadata(root).map(drop).map_err(|error| StoreError::io("read", root, error))
+    }
+
+    /// Makes everything written so far durable, sessions included.
+    pub(crate) fn sync_everything(&self) -> Result<(), StoreError> {
+        let root = self.layout.volume();
+        File::open(root)
+            .and_then(|root| durability::sync_file_system(&root))
+            .map_err(|error| StoreError::io("sync", root, error))
+    }
+
+    /// Writes links that are visible, and durable, when this returns; all of them share the syncs.
+    fn put_links(&self, links: &[(PathBuf, Digest)]) -> Result<(), StoreError> {
+        let mut touched = BTreeSet::new();
+        for (path, digest) in links {
+            self.links.write(path, digest, &self.staging, &self.durability, &mut touched)?;
+        }
+        crate::failpoint::reach("links.renamed");
+        self.durability.sync_folders(touched)?;
+        crate::failpoint::reach("links.synced");
+        for (path, _) in links {
+            self.links.reveal(path);
+        }
+        Ok(())
+    }
+
+    /// Makes `blob` readable in `name`; durable when it returns.
+    pub(crate) fn link_blob(
+        &self,
+        name: &RepositoryName,
+        digest: &Digest,
+        stored: &Digest,
+    ) -> Result<(), StoreError> {
+        self.put_links(&[(self.layout.layer_link(name, digest), *stored)])
+    }
+
+    /// Takes `digest` out of `name`; returns whether it was in it. The bytes stay for other
+    /// repositories.
+    pub(crate) fn unlink_blob(
+        &self,
+        name: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, StoreError> {
+        self.remove_link(&self.layout.layer_link(name, digest))
+    }
+
+    /// Removes a link and its folder; returns whether it was there. Durable when this returns.
+    fn remove_link(&self, path: &Path) -> Result<bool, StoreError> {
+        let was_there = self.links.remove(path)?;
+        if let Some(above) = path.parent().and_then(Path::parent).filter(|above| above.is_dir()) {
+            self.durability.sync_folders(BTreeSet::from([above.to_path_buf()]))?;
+        }
+        Ok(was_there)
+    }
+}

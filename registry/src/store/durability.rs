@@ -1,0 +1,154 @@
+//! What is on disk for good, with as few syncs as that needs.
+//!
+//! A rename survives a power cut once its folder is synced, and a new folder once the folder above
+//! it is. Commits hand in the folders they touched and wait; whoever comes first syncs for all that
+//! wait ("group commit"), each folder once, while the next round gathers.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::error::StoreError;
+
+/// The folders of one volume and how far they are durable.
+#[derive(Debug)]
+pub(crate) struct Durability {
+    volume: PathBuf,
+    /// Folders that this process made and whose entry in the folder above is not synced yet.
+    fresh: Mutex<HashSet<PathBuf>>,
+    rounds: Mutex<Rounds>,
+    round_ended: Condvar,
+    /// Whether what an earlier process left behind has been synced.
+    inherited: Mutex<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Rounds {
+    gathering: BTreeSet<PathBuf>,
+    outcome: Arc<Mutex<Option<Outcome>>>,
+    running: bool,
+}
+
+/// How a round ended; the error's kind and text are kept because `io::Error` cannot be shared.
+type Outcome = Result<(), (PathBuf, io::ErrorKind)>;
+
+impl Durability {
+    pub(crate) fn new(volume: &Path) -> Self {
+        Self {
+            volume: volume.to_path_buf(),
+            fresh: Mutex::default(),
+            rounds: Mutex::default(),
+            round_ended: Condvar::new(),
+            inherited: Mutex::new(false),
+        }
+    }
+
+    /// Makes `folder` and what is missing above it, and adds to `touched` every folder that must be
+    /// synced before an entry in `folder` is durable: `folder` itself and the parents of new ones.
+    pub(crate) fn make_folder(
+        &self,
+        folder: &Path,
+        touched: &mut BTreeSet<PathBuf>,
+    ) -> Result<(), StoreError> {
+        touched.insert(folder.to_path_buf());
+        let mut missing = Vec::new();
+        let mut current = folder;
+        // A folder that another commit has just made is as new to this one as its own.
+        while current.starts_with(&self.volume) && current != self.volume {
+            let fresh = lock(&self.fresh).contains(current);
+            if !fresh && current.is_dir() {
+                break;
+            }
+            if let Some(parent) = current.parent() {
+                touched.insert(parent.to_path_buf());
+                missing.push(current.to_path_buf());
+                current = parent;
+            }
+        }
+        lock(&self.fresh).extend(missing.iter().cloned());
+        fs::create_dir_all(folder).map_err(|error| StoreError::io("make", folder, error))
+    }
+
+    /// Forgets a folder that is being removed, and what was in it.
+    pub(crate) fn forget(&self, folder: &Path) {
+        lock(&self.fresh).retain(|made| !made.starts_with(folder));
+    }
+
+    /// Returns once all of `folders` are synced.
+    ///
+    /// Blocks the thread; commits that wait at the same time share the work.
+    pub(crate) fn sync_folders(&self, folders: BTreeSet<PathBuf>) -> Result<(), StoreError> {
+        self.sync_inherited()?;
+        if folders.is_empty() {
+            return Ok(());
+        }
+        let mut rounds = lock(&self.rounds);
+        rounds.gathering.extend(folders);
+        let outcome = Arc::clone(&rounds.outcome);
+        loop {
+            if let Some(ended) = lock(&outcome).clone() {
+                return ended
+                    .map_err(|(path, kind)| StoreError::io("sync", path, io::Error::from(kind)));
+            }
+            if rounds.running {
+                rounds = self.round_ended.wait(rounds).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            rounds.running = true;
+            let round = std::mem::take(&mut rounds.gathering);
+            let shared = std::mem::take(&mut rounds.outcome);
+            drop(rounds);
+            let ended = self.sync_round(&round);
+            *lock(&shared) = Some(ended);
+            rounds = lock(&self.rounds);
+            rounds.running = false;
+            self.round_ended.notify_all();
+        }
+    }
+
+    fn sync_round(&self, folders: &BTreeSet<PathBuf>) -> Outcome {
+        for folder in folders {
+            match File::open(folder).and_then(|folder| folder.sync_all()) {
+                Ok(()) => {}
+                // Deleted since: nothing in it is left to promise.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err((folder.clone(), error.kind())),
+            }
+        }
+        let mut fresh = lock(&self.fresh);
+        if !fresh.is_empty() {
+            fresh.retain(|made| made.parent().is_none_or(|parent| !folders.contains(parent)));
+        }
+        Ok(())
+    }
+
+    /// Before the first promise of this process, everything that an earlier one wrote is made
+    /// durable: it may have been killed between a rename and its sync.
+    fn sync_inherited(&self) -> Result<(), StoreError> {
+        let mut inherited = lock(&self.inherited);
+        if !*inherited {
+            File::open(&self.volume)
+                .and_then(|volume| sync_file_system(&volume))
+                .map_err(|error| StoreError::io("sync", &self.volume, error))?;
+            *inherited = true;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn sync_file_system(volume: &File) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(volume)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn sync_file_system(_volume: &File) -> io::Result<()> {
+    rustix::fs::sync();
+    Ok(())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,134 @@
+//! `link` files: a digest as text, the only way in which a repository points at bytes.
+//!
+//! A link is written beside its place and renamed to it, so it is read whole or not at all. Until
+//! its folders are synced, readers are shown what was there before: nothing is visible before it is
+//! durable.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use wharf_oci::Digest;
+
+use super::durability::Durability;
+use super::error::{StoreError, present};
+use super::staging::Staging;
+
+/// A link's text is `sha512:` and 128 digits at most; anything longer is not a link.
+const LINK_BYTES_MAX: u64 = 256;
+
+/// Paths that have a new state on disk which is not durable yet, and what they held before.
+#[derive(Debug, Default)]
+pub(crate) struct InCommit {
+    count: AtomicUsize,
+    before: Mutex<HashMap<PathBuf, Option<Digest>>>,
+}
+
+impl InCommit {
+    /// From here on `path` reads as `before`.
+    pub(crate) fn begin(&self, path: &Path, before: Option<Digest>) {
+        if self.lock().insert(path.to_path_buf(), before).is_none() {
+            self.count.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// From here on `path` reads as it is on disk.
+    pub(crate) fn end(&self, path: &Path) {
+        if self.lock().remove(path).is_some() {
+            self.count.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// What `path` reads as while its new state is in commit: `None` when it is not in commit.
+    pub(crate) fn before(&self, path: &Path) -> Option<Option<Digest>> {
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return None;
+        }
+        self.lock().get(path).copied()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Option<Digest>>> {
+        self.before.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads the links of one volume and writes them.
+#[derive(Debug)]
+pub(crate) struct Links {
+    in_commit: InCommit,
+}
+
+impl Links {
+    pub(crate) fn new() -> Self {
+        Self { in_commit: InCommit::default() }
+    }
+
+    /// The digest that the link at `path` holds.
+    ///
+    /// `None` where there is no link, or one that is empty or not a digest: registry:2 leaves such
+    /// files after a crash.
+    pub(crate) fn read(&self, path: &Path) -> Result<Option<Digest>, StoreError> {
+        let found = read_digest(path)?;
+        // Asked after reading: had it been asked before, a commit could begin in between.
+        Ok(self.in_commit.before(path).unwrap_or(found))
+    }
+
+    /// Writes the link in one step and adds the folders to sync to `touched`. It stays hidden until
+    /// [`Links::reveal`]. Where the same link stands already, nothing is done.
+    pub(crate) fn write(
+        &self,
+        path: &Path,
+        digest: &Digest,
+        staging: &Staging,
+        durability: &Durability,
+        touched: &mut BTreeSet<PathBuf>,
+    ) -> Result<(), StoreError> {
+        let before = self.read(path)?;
+        if before == Some(*digest) {
+            return Ok(());
+        }
+        let mut file = staging.file()?;
+        file.write_all(digest.to_string().as_bytes())
+            .and_then(|()| file.as_file().sync_data())
+            .map_err(|error| StoreError::io("write", path, error))?;
+        if let Some(folder) = path.parent() {
+            durability.make_folder(folder, touched)?;
+        }
+        self.in_commit.begin(path, before);
+        file.persist(path).map_err(|error| {
+            self.in_commit.end(path);
+            StoreError::io("rename", path, error.error)
+        })?;
+        Ok(())
+    }
+
+    /// Lets readers see the link as it is on disk: its folders are synced.
+    pub(crate) fn reveal(&self, path: &Path) {
+        self.in_commit.end(path);
+    }
+
+    /// Removes the link's folder and all in it; returns whether the link was there.
+    pub(crate) fn remove(&self, path: &Path) -> Result<bool, StoreError> {
+        let was_there = self.read(path)?.is_some();
+        if let Some(folder) = path.parent() {
+            present(fs::remove_dir_all(folder), "remove", folder)?;
+        }
+        self.in_commit.end(path);
+        Ok(was_there)
+    }
+}
+
+fn read_digest(path: &Path) -> Result<Option<Digest>, StoreError> {
+    let Some(file) = present(File::open(path), "open", path)? else { return Ok(None) };
+    let mut text = String::new();
+    use std::io::Read;
+    match file.take(LINK_BYTES_MAX).read_to_string(&mut text) {
+        Ok(_) => Ok(text.trim().parse().ok()),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => Ok(None),
+        Err(error) => Err(StoreError::io("read", path, error)),
+    }
+}

@@ -1,0 +1,98 @@
+//! Manifest revisions: which manifests are readable in a repository.
+//!
+//! Bytes are kept under their sha256. A manifest pushed by sha512 has a revision link under both
+//! names, each holding the sha256: by the one it is found, and by the other registry:2's garbage
+//! collection knows that the bytes are in use.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use wharf_oci::{Algorithm, Digest, RepositoryName};
+
+use super::Store;
+use super::blob::is_address;
+use super::error::StoreError;
+
+/// A manifest of a repository, by the name it was pushed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Revision {
+    /// The digest it was pushed by.
+    pub(crate) digest: Digest,
+    /// The sha256 under which its bytes are kept.
+    pub(crate) stored: Digest,
+}
+
+impl Store {
+    /// The revision `digest` of `name`, or `None` when it is not readable there.
+    pub(crate) fn revision(
+        &self,
+        name: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Revision>, StoreError> {
+        let link = self.links.read(&self.layout.revision_link(name, digest))?;
+        Ok(link.filter(is_address).map(|stored| Revision { digest: *digest, stored }))
+    }
+
+    /// Every revision of the repository, once each, under the digest it was pushed by.
+    pub(crate) fn revisions(&self, name: &RepositoryName) -> Result<Vec<Revision>, StoreError> {
+        let mut found: Vec<Revision> = Vec::new();
+        for algorithm in [Algorithm::Sha512, Algorithm::Sha256] {
+            for hex in self.entries(&self.layout.revisions(name, algorithm))? {
+                let Ok(digest) = format!("{algorithm}:{hex}").parse() else { continue };
+                let Some(revision) = self.revision(name, &digest)? else { continue };
+                found.push(revision);
+            }
+        }
+        // A sha256 beside a sha512 of the same bytes is that one's second link.
+        let by_sha512: std::collections::HashSet<Digest> = found
+            .iter()
+            .filter(|revision| revision.digest.algorithm() == Algorithm::Sha512)
+            .map(|revision| revision.stored)
+            .collect();
+        found.retain(|revision| {
+            revision.digest.algorithm() == Algorithm::Sha512
+                || !by_sha512.contains(&revision.stored)
+        });
+        Ok(found)
+    }
+
+    /// Stores a manifest whose bytes hash to `digest`. Durable and visible when it returns.
+    ///
+    /// Where the same bytes are there, intact, and linked, nothing is written.
+    pub(crate) fn put_revision(
+        &self,
+        name: &RepositoryName,
+        digest: &Digest,
+        bytes: &Bytes,
+    ) -> Result<(), StoreError> {
+        let stored = match digest.algorithm() {
+            Algorithm::Sha256 => *digest,
+            Algorithm::Sha512 => Digest::of(Algorithm::Sha256, bytes),
+        };
+        if self.read_blob(&stored, bytes.len() as u64)?.is_none() {
+            let mut file = self.staging.file()?;
+            let path = file.path().to_path_buf();
+            file.write_all(bytes).map_err(|error| StoreError::io("write", &path, error))?;
+            self.place_blob(&path, file.as_file(), &stored)?;
+            // Renamed away: there is nothing left to remove.
+            let _ = file.keep();
+        }
+        let mut links = vec![(self.layout.revision_link(name, digest), stored)];
+        if *digest != stored {
+            links.push((self.layout.revision_link(name, &stored), stored));
+        }
+        self.put_links(&links)?;
+        crate::failpoint::reach("manifest.durable");
+        Ok(())
+    }
+
+    /// Takes one name of a manifest out of the repository; returns whether it was there.
+    /// Durable when this returns.
+    pub(crate) fn remove_revision(
+        &self,
+        name: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, StoreError> {
+        self.remove_link(&self.layout.revision_link(name, digest))
+    }
+}

@@ -58,7 +58,7 @@ pub(super) fn decode(text: &str) -> Cow<'_, str> {
 pub(super) fn with_page(path: String, page: &Page) -> String {
     let n = page.n.map(|n| ("n", n.to_string()));
     let last = page.last.clone().map(|last| ("last", last));
-    with(path, n.into_iter().chain(last))
+    with(path, last.into_iter().chain(n))
 }
 
 /// `path` with `parameters` as its query, escaped.

@@ -15,6 +15,10 @@ use crate::head::{HEAD_BYTES_MAX, Head};
 use crate::measurement::Latency;
 use crate::{LoadError, Measurement, Operation, ServerProcess, Target};
 
+/// What containerd accepts when it asks for a manifest; sent with every request.
+const ACCEPT: &str = "Accept: application/vnd.docker.distribution.manifest.v2+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, */*\r\n";
 /// Bytes of an answer read at once.
 const ANSWER_BYTES: usize = 2 * HEAD_BYTES_MAX;
 
@@ -61,7 +65,7 @@ impl Requests {
         let (operation, endpoint) = self.request.endpoint(&self.name);
         let (method, path) = (endpoint.method().to_string(), endpoint.to_uri());
         let asked = Asked {
-            text: render(&method, &path, self.target.host(), "Accept: */*\r\n"),
+            text: render(&method, &path, self.target.host(), ACCEPT),
             bodiless: method == "HEAD",
             name: format!("{method} {path}"),
         };

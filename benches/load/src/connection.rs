@@ -4,7 +4,7 @@
 //! looks at a body unless asked to hash it.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -79,15 +79,8 @@ impl Connection {
     ///
     /// # Errors
     /// When the connection fails or the file is shorter.
-    pub fn send_file(&mut self, file: &mut File, length: u64) -> Result<(), LoadError> {
-        let send = |file: &mut File, stream: &mut TcpStream| {
-            file.rewind()?;
-            match io::copy(&mut file.take(length), stream)? {
-                sent if sent == length => Ok(()),
-                _ => Err(io::ErrorKind::UnexpectedEof.into()),
-            }
-        };
-        let sent = send(file, &mut self.stream);
+    pub fn send_file(&mut self, file: &File, length: u64) -> Result<(), LoadError> {
+        let sent = send_file(&mut self.stream, file, length);
         sent.map_err(|source| self.failed(source))
     }
 
@@ -181,6 +174,37 @@ impl Connection {
     fn failed(&self, source: io::Error) -> LoadError {
         LoadError::Connection { request: self.request.clone(), source }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn send_file(stream: &mut TcpStream, file: &File, length: u64) -> io::Result<()> {
+    let mut sent = 0;
+    while sent < length {
+        let left = usize::try_from(length - sent).unwrap_or(usize::MAX);
+        match rustix::fs::sendfile(&*stream, file, Some(&mut sent), left) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_file(stream: &mut TcpStream, file: &File, length: u64) -> io::Result<()> {
+    use std::os::unix::fs::FileExt;
+
+    let (mut piece, mut sent) = (vec![0; READ_BYTES], 0);
+    while sent < length {
+        let most = READ_BYTES.min(usize::try_from(length - sent).unwrap_or(READ_BYTES));
+        let read = file.read_at(&mut piece[..most], sent)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        stream.write_all(&piece[..read])?;
+        sent += read as u64;
+    }
+    Ok(())
 }
 
 /// The text of a request's head; `headers` are whole lines, each ended by CR LF.

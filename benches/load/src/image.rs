@@ -38,11 +38,11 @@ impl Image {
         layers: u64,
     ) -> Result<Self, LoadError> {
         let mut connection = Connection::open(target)?;
-        let mut file = blobs.open()?;
+        let file = blobs.open()?;
         let mut digests = Vec::new();
         for number in 0..layers {
             let blob = blobs.blob(number);
-            push_blob(&mut connection, &name, blobs, &blob, &mut file)?;
+            push_blob(&mut connection, &name, blobs, &blob, &file)?;
             digests.push(blob.digest);
         }
         let configuration = push_bytes(&mut connection, &name, CONFIGURATION)?;

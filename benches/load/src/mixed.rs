@@ -50,8 +50,8 @@ impl Mixed {
                 }
                 Some(number) => {
                     let blob = self.blobs.blob(number as u64);
-                    let mut file = self.blobs.open()?;
-                    push_blob(&mut connection, &self.name, &self.blobs, &blob, &mut file)?;
+                    let file = self.blobs.open()?;
+                    push_blob(&mut connection, &self.name, &self.blobs, &blob, &file)?;
                     Ok(self.blobs.size())
                 }
             },

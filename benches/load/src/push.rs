@@ -45,14 +45,14 @@ impl Push {
             self.clients,
             server,
             |_| Ok((Connection::open(&self.target)?, self.blobs.open()?)),
-            |(mut connection, mut file)| {
+            |(mut connection, file)| {
                 let mut micros = Vec::new();
                 while budget.is_left()?
                     && let Some(number) = budget.take()
                 {
                     let blob = self.blobs.blob(if self.same { 0 } else { number });
                     let started = Instant::now();
-                    push_blob(&mut connection, &self.name, &self.blobs, &blob, &mut file)?;
+                    push_blob(&mut connection, &self.name, &self.blobs, &blob, &file)?;
                     micros.push(u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX));
                 }
                 Ok(micros)
@@ -73,7 +73,7 @@ pub(crate) fn push_blob(
     name: &RepositoryName,
     blobs: &Blobs,
     blob: &Blob,
-    file: &mut File,
+    file: &File,
 ) -> Result<(), LoadError> {
     upload(connection, name, &blob.digest.to_string(), blobs.size(), |connection| {
         connection.send_file(file, blobs.shared())?;

@@ -1,0 +1,54 @@
+//! What the machine must have for these tests, asked before anything is started.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The piece that is not there, in words that fit "the tests need …".
+pub(crate) struct Missing(pub(crate) String);
+
+const PROGRAMS: [&str; 9] = [
+    "podman",
+    "runc",
+    "iptables",
+    "debootstrap",
+    "docker-registry",
+    "skopeo",
+    "crane",
+    "oras",
+    "regctl",
+];
+
+/// Whether a missing piece is a failure rather than a reason to leave the tests out.
+pub(crate) fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
+}
+
+/// Finds the first piece that is missing, if any.
+pub(crate) fn check() -> Result<(), Missing> {
+    if !cfg!(target_os = "linux") {
+        return Err(Missing("Linux: the node is a container with containerd in it".into()));
+    }
+    if !Path::new("/proc/self").metadata().is_ok_and(|process| process.uid() == 0) {
+        return Err(Missing("root: debootstrap and a privileged node cannot do without".into()));
+    }
+    if let Some(program) = PROGRAMS.iter().find(|program| find(program).is_none()) {
+        return Err(Missing(format!("the program `{program}` (./test.sh installs it)")));
+    }
+    // Podman names its DNS files by network alone, whatever its root folder: two `kind`s would be one.
+    if Path::new("/run/containers/networks/aardvark-dns/kind").exists() {
+        return Err(Missing("a machine without a running `kind` network of its own".into()));
+    }
+    Ok(())
+}
+
+/// Where `program` is on the PATH.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// The program under test: the release build that `test.sh` names, or the one cargo just built.
+pub(crate) fn wharf() -> PathBuf {
+    std::env::var_os("WHARF_BINARY")
+        .map_or_else(|| env!("CARGO_BIN_EXE_wharf").into(), PathBuf::from)
+}

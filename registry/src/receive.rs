@@ -2,31 +2,28 @@
 //!
 //! Bytes are gathered into buffers; each full one goes to two lanes, of which one writes it and the
 //! other hashes it, on threads of the blocking pool that are borrowed only while there is work. A
-//! slow client holds no thread, and a fast one waits as soon as [`BUFFERS`] buffers are under way:
+//! slow client holds no thread, and a fast one waits as soon as four buffers are under way:
 //! that is the memory of an upload.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use wharf_oci::{Algorithm, Digest};
 
+mod buffer;
+mod lane;
+
+use self::buffer::{BUFFER_BYTES, Buffers, Full};
+use self::lane::{Lane, Work};
 use crate::error::Error;
 use crate::registry::{Floor, Registry};
 use crate::store::blob::digest_of_file;
 use crate::store::error::StoreError;
 use crate::store::upload::UploadFile;
 use crate::upload::{Hashes, Progress, Session};
-
-/// Size of a buffer: 256 KiB.
-const BUFFER_BYTES: usize = 256 << 10;
-
-/// Buffers of one upload that may be under way at once, beside the one being filled.
-const BUFFERS: usize = 4;
 
 /// A session while one request sends into it. Dropping it keeps what was received.
 #[derive(Debug)]
@@ -187,7 +184,7 @@ impl Pipeline {
     async fn send(&mut self) -> Result<(), StoreError> {
         let (permit, empty) = self.buffers.take().await;
         let bytes = std::mem::replace(&mut self.filling, empty);
-        let full = Arc::new(Full { bytes, buffers: Arc::clone(&self.buffers), _permit: permit });
+        let full = Full::new(bytes, &self.buffers, permit);
         self.hashing.push(Arc::clone(&full))?;
         self.writing.push(full)
     }
@@ -295,11 +292,6 @@ struct Hashing {
     catch_up: Option<(PathBuf, u64)>,
 }
 
-/// What a lane does with each buffer.
-trait Work: Send + 'static {
-    fn work(&mut self, bytes: &[u8]) -> Result<(), StoreError>;
-}
-
 impl Work for Writer {
     fn work(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         if bytes.is_empty() {
@@ -335,120 +327,4 @@ fn hash_prefix(hashes: &mut Hashes, path: &PathBuf, length: u64) -> Result<(), S
             read => hashes.update(&step[..read]),
         }
     }
-}
-
-/// Buffers in order through one worker, which borrows a blocking thread while there are any.
-#[derive(Debug)]
-struct Lane<W> {
-    state: Arc<Mutex<LaneState<W>>>,
-    rested: Arc<Notify>,
-}
-
-#[derive(Debug)]
-struct LaneState<W> {
-    waiting: VecDeque<Arc<Full>>,
-    /// `None` while it works.
-    worker: Option<W>,
-    failed: Option<StoreError>,
-}
-
-impl<W: Work> Lane<W> {
-    fn new(worker: W) -> Self {
-        let state = LaneState { waiting: VecDeque::new(), worker: Some(worker), failed: None };
-        Self { state: Arc::new(Mutex::new(state)), rested: Arc::new(Notify::new()) }
-    }
-
-    fn push(&self, full: Arc<Full>) -> Result<(), StoreError> {
-        let mut state = lock(&self.state);
-        if let Some(error) = state.failed.take() {
-            return Err(error);
-        }
-        state.waiting.push_back(full);
-        if let Some(worker) = state.worker.take() {
-            let (state, rested) = (Arc::clone(&self.state), Arc::clone(&self.rested));
-            tokio::task::spawn_blocking(move || {
-                drain_lane(&state, worker);
-                rested.notify_one();
-            });
-        }
-        Ok(())
-    }
-
-    /// Waits until everything is done; gives the worker back.
-    async fn finish(self) -> Result<W, StoreError> {
-        loop {
-            {
-                let mut state = lock(&self.state);
-                if let Some(error) = state.failed.take() {
-                    return Err(error);
-                }
-                if let Some(worker) = state.worker.take() {
-                    return Ok(worker);
-                }
-            }
-            self.rested.notified().await;
-        }
-    }
-}
-
-fn drain_lane<W: Work>(state: &Mutex<LaneState<W>>, mut worker: W) {
-    loop {
-        let next = {
-            let mut held = lock(state);
-            match held.waiting.pop_front() {
-                Some(next) => next,
-                None => {
-                    held.worker = Some(worker);
-                    return;
-                }
-            }
-        };
-        if let Err(error) = worker.work(&next.bytes) {
-            let mut held = lock(state);
-            held.waiting.clear();
-            held.failed = Some(error);
-            held.worker = Some(worker);
-            return;
-        }
-    }
-}
-
-/// The buffers of one upload, used again and again.
-#[derive(Debug)]
-struct Buffers {
-    empty: Mutex<Vec<Vec<u8>>>,
-    permits: Arc<Semaphore>,
-}
-
-/// A buffer on its way through both lanes.
-#[derive(Debug)]
-struct Full {
-    bytes: Vec<u8>,
-    buffers: Arc<Buffers>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Buffers {
-    fn new() -> Self {
-        Self { empty: Mutex::default(), permits: Arc::new(Semaphore::new(BUFFERS)) }
-    }
-
-    async fn take(&self) -> (OwnedSemaphorePermit, Vec<u8>) {
-        #[expect(clippy::expect_used, reason = "the semaphore is private and never closed")]
-        let permit = Arc::clone(&self.permits).acquire_owned().await.expect("never closed");
-        let empty = lock(&self.empty).pop().unwrap_or_default();
-        (permit, empty)
-    }
-}
-
-impl Drop for Full {
-    fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.clear();
-        lock(&self.buffers.empty).push(bytes);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

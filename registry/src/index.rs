@@ -20,7 +20,20 @@ const ENTRIES_MAX: usize = 200_000;
 /// The indexes that are in memory.
 #[derive(Debug)]
 pub(crate) struct Indexes {
-    repositories: Mutex<HashMap<RepositoryName, Arc<Mutex<Index>>>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    indexes: HashMap<RepositoryName, Weighed>,
+    /// The entries of all of them, as last weighed.
+    entries: usize,
+}
+
+#[derive(Debug, Default)]
+struct Weighed {
+    index: Arc<Mutex<Index>>,
+    entries: usize,
 }
 
 /// The index of one repository; each half is there once somebody has asked for it.
@@ -41,7 +54,7 @@ struct Manifests {
 
 impl Indexes {
     pub(crate) fn new() -> Self {
-        Self { repositories: Mutex::default() }
+        Self { kept: Mutex::default() }
     }
 
     /// The tags of `name` in byte order, handed to `answer`.
@@ -144,29 +157,29 @@ impl Indexes {
     /// The index is looked up now and not before: one that is being read at this moment may have
     /// missed the change, and waits with its lock; one that is read later will see it.
     fn change(&self, name: &RepositoryName, change: impl FnOnce(&mut Index)) {
-        let index = lock(&self.repositories).get(name).cloned();
+        let index = lock(&self.kept).indexes.get(name).map(|weighed| Arc::clone(&weighed.index));
         if let Some(index) = index {
             change(&mut lock(&index));
         }
     }
 
     fn of(&self, name: &RepositoryName) -> Arc<Mutex<Index>> {
-        Arc::clone(lock(&self.repositories).entry(name.clone()).or_default())
+        Arc::clone(&lock(&self.kept).indexes.entry(name.clone()).or_default().index)
     }
 
-    /// Drops other indexes until all together are within bounds. One that is in use counts as
-    /// small and stays.
-    fn bound(&self, current: &RepositoryName, current_entries: usize) {
-        let mut repositories = lock(&self.repositories);
-        let weigh = |index: &Arc<Mutex<Index>>| index.try_lock().map_or(1, |held| held.entries());
-        let mut total = current_entries;
-        repositories.retain(|name, index| {
-            if name == current {
-                return true;
-            }
-            total += weigh(index);
-            total <= ENTRIES_MAX
-        });
+    /// Weighs the index of `current` anew and drops others while all together hold too much.
+    fn bound(&self, current: &RepositoryName, entries: usize) {
+        let mut kept = lock(&self.kept);
+        let Some(weighed) = kept.indexes.get_mut(current) else { return };
+        let before = std::mem::replace(&mut weighed.entries, entries);
+        kept.entries = kept.entries - before + entries;
+        while kept.entries > ENTRIES_MAX {
+            let Some(other) = kept.indexes.keys().find(|name| *name != current).cloned() else {
+                return;
+            };
+            let dropped = kept.indexes.remove(&other).map_or(0, |weighed| weighed.entries);
+            kept.entries -= dropped;
+        }
     }
 }
 

@@ -145,7 +145,7 @@ impl Receiving {
     }
 
     fn ended(&self) -> Error {
-        Error::UploadUnknown { name: self.session.name.clone(), id: self.session.id.clone() }
+        Error::UploadUnknown { name: self.session.name.clone(), id: self.session.id }
     }
 }
 

@@ -100,7 +100,7 @@ impl Registry {
             return Err(Error::UploadsTooMany { limit });
         }
         let id = UploadId::from_random(random());
-        let (name, started) = (name.clone(), id.clone());
+        let (name, started) = (name.clone(), id);
         self.blocking("start an upload", move |floor| {
             let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
             floor.store.create_upload(&name, &started, &now)?;
@@ -155,17 +155,17 @@ impl Registry {
         let session = self.session(name, id).await?;
         session.claim().await?;
         self.floor().sessions.remove(id);
-        let (name, id) = (name.clone(), id.clone());
+        let (name, id) = (name.clone(), *id);
         self.blocking("cancel an upload", move |floor| floor.store.remove_upload(&name, &id)).await
     }
 
     /// The session, from the table or as an earlier process left it on disk.
     async fn session(&self, name: &RepositoryName, id: &UploadId) -> Result<Arc<Session>, Error> {
-        let unknown = || Error::UploadUnknown { name: name.clone(), id: id.clone() };
+        let unknown = || Error::UploadUnknown { name: name.clone(), id: *id };
         if let Some(session) = self.floor().sessions.get(id) {
             return if session.name == *name { Ok(session) } else { Err(unknown()) };
         }
-        let (wanted, found) = (name.clone(), id.clone());
+        let (wanted, found) = (name.clone(), *id);
         self.blocking("find an upload", move |floor| {
             let length = floor.store.upload_length(&wanted, &found)?;
             Ok(length.map(|length| {
@@ -225,13 +225,13 @@ impl Sessions {
         let session = || {
             Arc::new(Session {
                 name,
-                id: id.clone(),
+                id,
                 offset: AtomicU64::new(progress.length),
                 idle: Mutex::new(Some(progress)),
                 returned: Notify::new(),
             })
         };
-        Arc::clone(self.lock().entry(id.clone()).or_insert_with(session))
+        Arc::clone(self.lock().entry(id).or_insert_with(session))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Arc<Session>>> {
@@ -253,7 +253,7 @@ impl Session {
         });
         claimed.await.map_err(|_| Error::UploadBusy {
             name: self.name.clone(),
-            id: self.id.clone(),
+            id: self.id,
             offset: self.offset.load(Ordering::Acquire),
         })
     }
@@ -271,7 +271,7 @@ impl Session {
     }
 
     pub(crate) fn out_of_order(&self, offset: u64) -> Error {
-        Error::UploadOutOfOrder { name: self.name.clone(), id: self.id.clone(), offset }
+        Error::UploadOutOfOrder { name: self.name.clone(), id: self.id, offset }
     }
 
     fn lock_idle(&self) -> MutexGuard<'_, Option<Progress>> {

@@ -128,24 +128,24 @@ impl Floor {
 mod tests {
     use super::*;
 
+    fn page(last: Option<&str>, most: Option<usize>) -> (String, bool) {
+        let all = ["A", "a", "b", "c"].map(str::to_owned);
+        let page = Listing::of(all.iter(), last, String::as_str, most);
+        (page.items.concat(), page.more)
+    }
+
     #[test]
     fn a_page_begins_strictly_after_last() {
-        let all = ["A", "a", "b", "c"].map(str::to_owned);
-        let cases: [(Option<&str>, Option<usize>, &[&str], bool); 7] = [
-            (None, None, &["A", "a", "b", "c"], false),
-            (None, Some(2), &["A", "a"], true),
-            (Some("a"), Some(2), &["b", "c"], false),
-            (Some("aa"), Some(1), &["b"], true),
-            (Some("z"), None, &[], false),
-            (None, Some(0), &[], false),
-            (Some("B"), None, &["a", "b", "c"], false),
-        ];
-        for (last, most, items, more) in cases {
-            let page = Listing::of(all.iter(), last, String::as_str, most);
-            assert_eq!(
-                (page.items.as_slice(), page.more),
-                (&items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>()[..], more)
-            );
+        for (last, most, items, more) in [
+            (None, None, "Aabc", false),
+            (None, Some(2), "Aa", true),
+            (Some("a"), Some(2), "bc", false),
+            (Some("aa"), Some(1), "b", true),
+            (Some("z"), None, "", false),
+            (None, Some(0), "", false),
+            (Some("B"), None, "abc", false),
+        ] {
+            assert_eq!(page(last, most), (items.to_owned(), more), "after {last:?}, {most:?}");
         }
     }
 }

@@ -13,7 +13,26 @@ use crate::tag::Listing;
 /// The names of all repositories, read from the volume at the first question and kept up since.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
-    names: Mutex<Option<BTreeSet<RepositoryName>>>,
+    names: Mutex<Names>,
+    /// Held by whoever reads the volume: pushes do not wait for it.
+    reading: Mutex<()>,
+}
+
+#[derive(Debug)]
+enum Names {
+    /// Nobody has asked yet.
+    Unread,
+    /// The volume is being read; what was put meanwhile, the reader may have missed.
+    Reading {
+        put: BTreeSet<RepositoryName>,
+    },
+    Known(BTreeSet<RepositoryName>),
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self::Unread
+    }
 }
 
 impl Registry {
@@ -24,15 +43,12 @@ impl Registry {
     pub async fn repositories(&self, page: &Page) -> Result<Listing<RepositoryName>, Error> {
         let page = page.clone();
         self.blocking("list the repositories", move |floor| {
-            let names = floor.catalog.lock();
-            let mut names = names;
-            if names.is_none() {
-                *names = Some(floor.store.repositories()?.into_iter().collect());
-            }
             let most = page.n.unwrap_or(floor.config.catalog_page);
             let most = most.min(floor.config.page_entries_max);
-            let all = names.get_or_insert_default();
-            Ok(Listing::of(all.iter(), page.last.as_deref(), RepositoryName::as_str, Some(most)))
+            floor.catalog.read(floor)?;
+            let Names::Known(names) = &*floor.catalog.lock() else { return Ok(Listing::empty()) };
+            let last = page.last.as_deref();
+            Ok(Listing::of(names.iter(), last, RepositoryName::as_str, Some(most)))
         })
         .await
     }
@@ -41,10 +57,10 @@ impl Registry {
 impl Catalog {
     /// Notes a repository that holds a manifest from now on.
     pub(crate) fn manifest_put(&self, name: &RepositoryName) {
-        if let Some(names) = self.lock().as_mut()
-            && !names.contains(name)
+        if let Names::Known(put) | Names::Reading { put } = &mut *self.lock()
+            && !put.contains(name)
         {
-            names.insert(name.clone());
+            put.insert(name.clone());
         }
     }
 
@@ -54,16 +70,39 @@ impl Catalog {
         floor: &Floor,
         name: &RepositoryName,
     ) -> Result<(), StoreError> {
-        let mut names = self.lock();
-        if let Some(names) = names.as_mut()
-            && !floor.store.has_revisions(name)?
-        {
+        if floor.store.has_revisions(name)? {
+            return Ok(());
+        }
+        if let Names::Known(names) | Names::Reading { put: names } = &mut *self.lock() {
             names.remove(name);
+        }
+        // A push may have come in between: it is on disk before it is noted.
+        if floor.store.has_revisions(name)? {
+            self.manifest_put(name);
         }
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<BTreeSet<RepositoryName>>> {
+    /// Reads the volume unless that was done; pushes go on meanwhile.
+    fn read(&self, floor: &Floor) -> Result<(), StoreError> {
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let mut names = self.lock();
+            if matches!(*names, Names::Known(_)) {
+                return Ok(());
+            }
+            *names = Names::Reading { put: BTreeSet::new() };
+        }
+        let mut found: BTreeSet<_> = floor.store.repositories()?.into_iter().collect();
+        let mut names = self.lock();
+        if let Names::Reading { put } = &mut *names {
+            found.append(put);
+        }
+        *names = Names::Known(found);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Names> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,6 +18,10 @@ pub struct Listing<T> {
 }
 
 impl<T: Clone> Listing<T> {
+    pub(crate) fn empty() -> Self {
+        Self { items: Vec::new(), more: false }
+    }
+
     /// The entries strictly after `last`, at most `most` of them.
     pub(crate) fn of<'a>(
         all: impl Iterator<Item = &'a T>,

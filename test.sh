@@ -57,6 +57,29 @@ debian_packages_missing() {
     done
 }
 
+# Installs packages, none of which is to start a service of its own, now or at the next boot:
+# docker-registry would take port 5000.
+apt_install() {
+    local policy=/usr/sbin/policy-rc.d status unit
+    if [ -e $policy ]; then
+        policy=
+    else
+        trap 'rm -f "$log" '$policy EXIT
+        printf '#!/bin/sh\nexit 101\n' >$policy
+        chmod 755 $policy
+    fi
+    # shellcheck disable=SC2086 # one word per package
+    { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $1; } >"$log" 2>&1
+    status=$?
+    [ -z "$policy" ] || rm -f $policy
+    if [ -d /run/systemd/system ]; then
+        for unit in docker-registry nginx containerd; do
+            case " $1" in *" $unit"*) systemctl disable --quiet "$unit" ;; esac
+        done
+    fi
+    return $status
+}
+
 install_debian_packages() {
     local packages why
     packages=$(debian_packages_missing)
@@ -67,23 +90,8 @@ install_debian_packages() {
         why='only root may install packages'
     else
         say "installing ${packages% }"
-        # No package is to start a service of its own: docker-registry would take port 5000.
-        local policy=/usr/sbin/policy-rc.d
-        if [ ! -e $policy ]; then
-            printf '#!/bin/sh\nexit 101\n' >$policy
-            chmod 755 $policy
-            trap 'rm -f "$log" '$policy EXIT # what follows may be interrupted
-        fi
-        # shellcheck disable=SC2086 # one word per package
-        { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $packages; } >"$log" 2>&1
+        apt_install "$packages"
         local status=$?
-        if [ -d /run/systemd/system ]; then
-            # Nor at the next boot.
-            local unit
-            for unit in docker-registry nginx containerd; do
-                case " $packages" in *" $unit"*) systemctl disable --quiet "$unit" ;; esac
-            done
-        fi
         [ "$status" = 0 ] || tail -n 5 "$log"
         packages=$(debian_packages_missing)
         [ -n "$packages" ] || return 0
@@ -104,7 +112,7 @@ build_registry_clients() {
     if ! [ -x "$folder/crane" ] || ! [ -x "$folder/oras" ] || ! [ -x "$folder/regctl" ]; then
         say 'building crane, oras and regctl'
         mkdir -p "$folder"
-        if ! GOWORK=off GOFLAGS=-mod=readonly go build -C tests/tools -o "$folder/" tool >"$log" 2>&1; then
+        if ! GOWORK=off GOFLAGS='-mod=readonly -buildvcs=false' go build -C tests/tools -o "$folder/" tool >"$log" 2>&1; then
             missing 'crane oras regctl' "$(tail -n 1 "$log")"
             return
         fi

@@ -60,6 +60,25 @@ pub(crate) fn load_wharf(podman: &Podman) -> String {
     name
 }
 
+/// Builds Wharf's image by the Containerfile, as people without a Linux build of it do. Returns its name.
+pub(crate) fn build_wharf(podman: &Podman) -> &'static str {
+    const BUILDER: &str = "localhost/builder:1";
+    const WHARF: &str = "localhost/wharf:built";
+    build(podman, BUILDER, "builder", &[]);
+    let toolchain = command::run(Command::new("rustc").args(["--print", "sysroot"]));
+    let cargo = std::env::var("CARGO_HOME")
+        .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
+        .expect("cargo has a home");
+    let mut command =
+        podman.podman(["build", "--quiet", "--isolation", "chroot", "--network", "host"]);
+    command.args(["--build-arg", &format!("BUILDER={BUILDER}"), "--tag", WHARF]);
+    command.args(["--volume", &format!("{toolchain}:/rust:ro")]);
+    // Cargo unpacks crates and takes locks there: on a layer that is thrown away.
+    command.args(["--volume", &format!("{cargo}/registry:/cargo/registry:O")]);
+    command::run(command.arg(env!("CARGO_MANIFEST_DIR")));
+    WHARF
+}
+
 /// Builds one image from the folder of that name beside this file, with `programs` beside its Containerfile.
 fn build(podman: &Podman, image: &str, folder: &str, programs: &[&Path]) {
     let context = tempfile::tempdir().unwrap();

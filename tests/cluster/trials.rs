@@ -31,6 +31,7 @@ pub(crate) fn all() -> Vec<(&'static str, Run)> {
         ("a_restart_keeps_what_was_pushed", a_restart_keeps_what_was_pushed),
         ("podman_stop_ends_it_in_time_with_exit_0", podman_stop_ends_it_in_time_with_exit_0),
         ("registry_2_and_wharf_change_places", registry_2_and_wharf_change_places),
+        ("the_containerfile_builds_the_same_image", the_containerfile_builds_the_same_image),
     ]
 }
 
@@ -141,4 +142,25 @@ fn registry_2_and_wharf_change_places(cluster: &Cluster) {
         assert_eq!(client::digest(cluster, &image), pushed);
         client::validate(cluster, &image);
     }
+}
+
+/// The program is another build of it; everything around it is the same.
+fn the_containerfile_builds_the_same_image(cluster: &Cluster) {
+    let podman = cluster.podman();
+    let built = image::build_wharf(podman);
+    for field in ["Entrypoint", "Cmd", "Env", "ExposedPorts", "Volumes", "WorkingDir", "StopSignal"]
+    {
+        let of = |image: &str| {
+            podman.run([
+                "image",
+                "inspect",
+                "--format",
+                &format!("{{{{json .Config.{field}}}}}"),
+                image,
+            ])
+        };
+        assert_eq!(of(built), of(cluster.wharf()), "{field}");
+    }
+    let registry = Registry::start(podman, built, "built");
+    podman.run(["exec", registry.name(), "/wharf", "healthcheck"]);
 }

@@ -5,7 +5,7 @@ use crate::volume::Volume;
 
 #[test]
 fn each_serves_what_the_other_wrote() {
-    let Some(volume) = Volume::new() else { return };
+    let Some(volume) = Volume::for_both() else { return };
     let mut shelf = Shelf::default();
     let (one, two, three) = (Image::oci("one"), Image::docker("two"), Image::oci("three"));
 
@@ -45,7 +45,7 @@ fn each_serves_what_the_other_wrote() {
 /// What Wharf keeps beside the layout may vanish or be out of date; the layout alone counts.
 #[test]
 fn the_layout_alone_says_what_is_there() {
-    let Some(volume) = Volume::new() else { return };
+    let Some(volume) = Volume::for_both() else { return };
     let mut shelf = Shelf::default();
     let serving = volume.by_wharf();
     shelf.push(serving.api(), "one", "1", &Image::oci("one"));

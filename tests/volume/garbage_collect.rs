@@ -9,7 +9,7 @@ use crate::volume::Volume;
 
 #[test]
 fn docker_registry_collects_garbage_and_takes_nothing_that_is_tagged() {
-    let Some(volume) = Volume::new() else { return };
+    let Some(volume) = Volume::for_both() else { return };
     let mut shelf = Shelf::default();
     let serving = volume.by_docker_registry();
     shelf.push(serving.api(), "one", "1", &Image::oci("one"));

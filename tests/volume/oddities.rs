@@ -12,7 +12,7 @@ use crate::volume::{Volume, blob_data, layer_link, revision_link, tag_link};
 
 /// A volume that docker-registry wrote, with one image that must be served whatever happens beside it.
 fn volume() -> Option<(Volume, Shelf)> {
-    let volume = Volume::new()?;
+    let volume = Volume::for_both()?;
     let mut shelf = Shelf::default();
     let serving = volume.by_docker_registry();
     shelf.push(serving.api(), "sound", "1", &Image::oci("sound"));

@@ -9,7 +9,7 @@ use crate::volume::{Volume, revision_link, tag_link};
 
 #[test]
 fn wharf_serves_a_sha512_blob_of_docker_registry() {
-    let Some(volume) = Volume::new() else { return };
+    let Some(volume) = Volume::for_both() else { return };
     let blob = Blob::new(Sha512, "by sha512", 5000);
     let serving = volume.by_docker_registry();
     serving.api().push_blob("one", &blob.digest, &blob.bytes);
@@ -24,7 +24,7 @@ fn wharf_serves_a_sha512_blob_of_docker_registry() {
 
 #[test]
 fn docker_registry_serves_a_sha512_image_of_wharf() {
-    let Some(volume) = Volume::new() else { return };
+    let Some(volume) = Volume::for_both() else { return };
     let image = Image::with_blobs_by(Sha512, "an image");
     let manifest = image.manifest.clone().known_by(Sha512);
     let serving = volume.by_wharf();

@@ -15,23 +15,27 @@ pub(crate) struct Volume {
 }
 
 impl Volume {
-    /// An empty volume; nothing, where `docker-registry` is missing and that is no failure.
-    pub(crate) fn new() -> Option<Self> {
-        let missing = Command::new("docker-registry").arg("--help").output().is_err();
-        if missing {
+    /// An empty volume.
+    pub(crate) fn new() -> Self {
+        let volume = Self { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(volume.root()).unwrap();
+        volume
+    }
+
+    /// An empty volume for both programs; none where `docker-registry` is missing and may be.
+    pub(crate) fn for_both() -> Option<Self> {
+        if Command::new("docker-registry").arg("--help").output().is_err() {
             let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
-            assert!(
-                !is_ci,
-                "the volume tests need docker-registry (apt-get install docker-registry)"
-            );
+            assert!(!is_ci, "the volume tests need docker-registry (./test.sh installs it)");
             eprintln!("left out: docker-registry is not installed (./test.sh installs it)");
             return None;
         }
-        let volume = Self { folder: tempfile::tempdir().unwrap() };
-        fs::create_dir(volume.root()).unwrap();
+        let volume = Self::new();
+        let root = volume.root();
         let config = format!(
-            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:0\n",
-            volume.root().display()
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\n\
+             http:\n  addr: 127.0.0.1:0\n",
+            root.display()
         );
         fs::write(volume.config(), config).unwrap();
         Some(volume)

@@ -149,7 +149,7 @@ impl Image {
 }
 
 /// What the volume is to hold, and therefore what each program has to serve.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Shelf {
     tags: Vec<(String, String, Manifest)>,
     blobs: Vec<(String, Blob)>,

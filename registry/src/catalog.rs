@@ -1,6 +1,6 @@
 //! The catalog: every repository, in order (distribution's `_catalog`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use wharf_oci::{Page, RepositoryName};
@@ -57,11 +57,7 @@ impl Registry {
 impl Catalog {
     /// Notes a repository that holds a manifest from now on.
     pub(crate) fn manifest_put(&self, name: &RepositoryName) {
-        if let Names::Known(put) | Names::Reading { put } = &mut *self.lock()
-            && !put.contains(name)
-        {
-            put.insert(name.clone());
-        }
+        self.note(name, true);
     }
 
     /// Notes that a manifest of the repository is gone, and perhaps the repository with it.
@@ -73,14 +69,28 @@ impl Catalog {
         if floor.store.has_revisions(name)? {
             return Ok(());
         }
-        if let Names::Known(names) | Names::Reading { put: names } = &mut *self.lock() {
-            names.remove(name);
-        }
+        self.note(name, false);
         // A push may have come in between: it is on disk before it is noted.
         if floor.store.has_revisions(name)? {
-            self.manifest_put(name);
+            self.note(name, true);
         }
         Ok(())
+    }
+
+    fn note(&self, name: &RepositoryName, is_there: bool) {
+        match &mut *self.lock() {
+            Names::Unread => {}
+            Names::Reading { changed } => {
+                changed.insert(name.clone(), is_there);
+            }
+            Names::Known(names) if !is_there => {
+                names.remove(name);
+            }
+            Names::Known(names) if !names.contains(name) => {
+                names.insert(name.clone());
+            }
+            Names::Known(_) => {}
+        }
     }
 
     /// Reads the volume unless that was done; pushes go on meanwhile.
@@ -91,12 +101,18 @@ impl Catalog {
             if matches!(*names, Names::Known(_)) {
                 return Ok(());
             }
-            *names = Names::Reading { put: BTreeSet::new() };
+            *names = Names::Reading { changed: BTreeMap::new() };
         }
         let mut found: BTreeSet<_> = floor.store.repositories()?.into_iter().collect();
         let mut names = self.lock();
-        if let Names::Reading { put } = &mut *names {
-            found.append(put);
+        if let Names::Reading { changed } = &mut *names {
+            for (name, is_there) in std::mem::take(changed) {
+                if is_there {
+                    found.insert(name)
+                } else {
+                    found.remove(&name)
+                };
+            }
         }
         *names = Names::Known(found);
         Ok(())

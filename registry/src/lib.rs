@@ -12,18 +12,22 @@
 //! A floor calls the one below and nothing else. The store blocks; the domain crosses to a blocking
 //! thread once per request, and not at all where its bounded cache has the answer.
 
+mod activity;
 mod blob;
 mod cache;
 mod catalog;
 mod config;
 mod error;
 pub mod failpoint;
+mod http;
 mod index;
 mod manifest;
+mod metrics;
 mod purge;
 mod receive;
 mod referrers;
 mod registry;
+mod server;
 mod store;
 mod tag;
 mod upload;
@@ -33,6 +37,7 @@ pub use error::Error;
 pub use manifest::{PutManifest, StoredManifest};
 pub use receive::Receiving;
 pub use registry::{Registry, Statistics};
+pub use server::{ServeError, Server};
 pub use store::OpenError;
 pub use store::content::{Content, WINDOW_BYTES};
 pub use store::error::StoreError;

@@ -1,0 +1,123 @@
+//! `ContentBody`: a blob, or parts of it, going out window by window. While one window is being
+//! sent, a blocking thread brings in the next; nothing here touches the bytes of either, so that
+//! pages of a mapped file are never faulted in on the runtime.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::BodyError;
+use crate::Content;
+use crate::StoreError;
+use crate::activity::Sending;
+use crate::http::error::chain;
+
+/// A body made of pieces of one blob, with text between them.
+#[derive(Debug)]
+pub(crate) struct ContentBody {
+    content: Content,
+    pieces: VecDeque<Piece>,
+    /// The next window, of the first range in `pieces`.
+    ahead: Option<JoinHandle<Result<Bytes, StoreError>>>,
+    remaining: u64,
+    sending: Sending,
+}
+
+/// A piece of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// Bytes of the blob; never empty.
+    Range(Range<u64>),
+    /// Text between them.
+    Text(Bytes),
+}
+
+impl Piece {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Range(range) => range.end - range.start,
+            Self::Text(text) => text.len() as u64,
+        }
+    }
+}
+
+impl ContentBody {
+    /// A body of `pieces`; the first window is asked for at once.
+    pub(crate) fn new(content: Content, pieces: VecDeque<Piece>, sending: Sending) -> Self {
+        let remaining = pieces.iter().map(Piece::length).sum();
+        let mut body = Self { content, pieces, ahead: None, remaining, sending };
+        body.look_ahead();
+        body
+    }
+
+    /// Bytes that are still to come.
+    pub(crate) fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// The next bytes; `None` at the end.
+    pub(crate) fn poll_window(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let window = match self.pieces.front_mut() {
+            None => return Poll::Ready(None),
+            Some(Piece::Text(text)) => {
+                let text = std::mem::take(text);
+                self.pieces.pop_front();
+                text
+            }
+            Some(Piece::Range(range)) => {
+                let Some(ahead) = &mut self.ahead else { return Poll::Ready(None) };
+                let window = match ready!(Pin::new(ahead).poll(cx)) {
+                    Ok(Ok(window)) if window.is_empty() => Err(BodyError::Short),
+                    Ok(Ok(window)) => Ok(window),
+                    Ok(Err(error)) => Err(BodyError::Content(error)),
+                    Err(error) => Err(BodyError::Broken(error)),
+                };
+                self.ahead = None;
+                match window {
+                    Ok(window) => {
+                        range.start += window.len() as u64;
+                        if range.is_empty() {
+                            self.pieces.pop_front();
+                        }
+                        window
+                    }
+                    Err(error) => return Poll::Ready(Some(Err(self.broken(error)))),
+                }
+            }
+        };
+        self.remaining -= window.len() as u64;
+        self.sending.add(window.len() as u64);
+        self.look_ahead();
+        Poll::Ready(Some(Ok(window)))
+    }
+
+    /// Has the next window brought in.
+    fn look_ahead(&mut self) {
+        if self.ahead.is_some() {
+            return;
+        }
+        // Two texts never follow each other, so that the next range is the first piece or the second.
+        let next = self.pieces.iter().take(2).find_map(|piece| match piece {
+            Piece::Range(range) => Some(range.clone()),
+            Piece::Text(_) => None,
+        });
+        if let Some(range) = next {
+            let content = self.content.clone();
+            self.ahead = Some(spawn_blocking(move || content.window(range)));
+        }
+    }
+
+    /// Ends the body, and says why in the log: the client sees its connection close, no more.
+    fn broken(&mut self, error: BodyError) -> BodyError {
+        self.pieces.clear();
+        tracing::error!("{}", chain(&error));
+        error
+    }
+}

@@ -1,0 +1,152 @@
+//! `RequestBody`: the bytes of a request, as they come, with a limit on how long a client may stay
+//! silent. It gathers manifests, which are small, and pours everything else straight into the
+//! domain.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::Body as _;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use crate::error::Error;
+use crate::http::error::Failure;
+use crate::receive::Receiving;
+
+/// What is still read, and thrown away, of a body whose request was refused, so that its client gets
+/// to read the answer: with unread bytes in the socket, closing it would destroy what was sent.
+const LINGER_BYTES_MAX: u64 = 16 << 20;
+
+/// How long that may take.
+const LINGER_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// The body of a request.
+#[derive(Debug)]
+pub(crate) struct RequestBody {
+    incoming: Option<Incoming>,
+    received: u64,
+    expects: bool,
+    idle_max: Duration,
+    /// When the client will have been silent for too long. The timer may run out earlier, since it
+    /// is not moved with every frame.
+    deadline: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl RequestBody {
+    /// `expects` says that the client waits for a 100 before it sends.
+    pub(crate) fn new(incoming: Incoming, expects: bool, idle_max: Duration) -> Self {
+        Self {
+            incoming: (!incoming.is_end_stream()).then_some(incoming),
+            received: 0,
+            expects,
+            idle_max,
+            deadline: Instant::now(),
+            timer: None,
+        }
+    }
+
+    /// The length that the client announced; 0 when there is no body.
+    pub(crate) fn announced(&self) -> Option<u64> {
+        self.incoming.as_ref().map_or(Some(0), |body| body.size_hint().exact())
+    }
+
+    /// The whole body, which may have `limit` bytes.
+    ///
+    /// # Errors
+    /// [`Error::ManifestTooLarge`], as soon as that is known; those of the way.
+    pub(crate) async fn collect(&mut self, limit: u64) -> Result<Bytes, Failure> {
+        let too_large = || Failure::from(Error::ManifestTooLarge { limit });
+        if self.announced().is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
+        // Copied, since what is kept of it would keep hyper's whole buffer with it.
+        let mut whole = Vec::new();
+        while let Some(bytes) = self.next().await? {
+            if self.received > limit {
+                return Err(too_large());
+            }
+            whole.extend_from_slice(&bytes);
+        }
+        Ok(Bytes::from(whole.into_boxed_slice()))
+    }
+
+    /// Hands the body to an upload session as it comes; it must have the `announced` length.
+    ///
+    /// # Errors
+    /// [`Error::SizeMismatch`]; those of the domain; those of the way. The session keeps what it was
+    /// given.
+    pub(crate) async fn pour(
+        &mut self,
+        receiving: &mut Receiving,
+        announced: Option<u64>,
+    ) -> Result<(), Failure> {
+        while let Some(bytes) = self.next().await? {
+            if let Some(announced) = announced.filter(|announced| self.received > *announced) {
+                return Err(Error::SizeMismatch { announced, received: self.received }.into());
+            }
+            receiving.append(bytes).await?;
+        }
+        match announced {
+            Some(announced) if announced != self.received => {
+                Err(Error::SizeMismatch { announced, received: self.received }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads on in the background if the client is still sending. One that waits for a 100 is not,
+    /// and will not: its connection is closed.
+    pub(crate) fn linger(mut self) {
+        if self.incoming.is_none() || (self.expects && self.received == 0) {
+            return;
+        }
+        let limit = self.received.saturating_add(LINGER_BYTES_MAX);
+        tokio::spawn(tokio::time::timeout(LINGER_TIME_MAX, async move {
+            while self.received < limit && matches!(self.next().await, Ok(Some(_))) {}
+        }));
+    }
+
+    /// The next bytes; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        self.deadline = Instant::now() + self.idle_max;
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Failure>> {
+        loop {
+            let Some(incoming) = &mut self.incoming else { return Poll::Ready(Ok(None)) };
+            match Pin::new(incoming).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    // Trailers mean nothing here.
+                    let Ok(bytes) = frame.into_data() else { continue };
+                    self.received += bytes.len() as u64;
+                    return Poll::Ready(Ok(Some(bytes)));
+                }
+                Poll::Ready(Some(Err(source))) => {
+                    self.incoming = None;
+                    return Poll::Ready(Err(Failure::BodyBroken { source }));
+                }
+                Poll::Ready(None) => self.incoming = None,
+                Poll::Pending => return self.poll_silence(cx),
+            }
+        }
+    }
+
+    /// Ready once the client has been silent for too long.
+    fn poll_silence<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Failure>> {
+        let deadline = self.deadline;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        while timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= deadline {
+                self.incoming = None;
+                return Poll::Ready(Err(Failure::BodyIdle { limit: self.idle_max }));
+            }
+            timer.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+}

@@ -171,6 +171,10 @@ struct BlobArguments {
     /// The size of each blob
     #[arg(long, value_parser = parse_size, default_value = "1GiB")]
     size: u64,
+    /// Remove this file right before the clock starts, so that the memory it filled is what is filled
+    /// next
+    #[arg(long, value_name = "FILE")]
+    make_room: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -268,7 +272,15 @@ impl BlobArguments {
     fn read(&self) -> Result<wharf_load::content::Blobs, LoadError> {
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         let run = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        Source::at(&self.file).blobs(self.size, run)
+        let blobs = Source::at(&self.file).blobs(self.size, run)?;
+        if let Some(path) = &self.make_room {
+            std::fs::remove_file(path).map_err(|source| LoadError::File {
+                operation: "remove",
+                path: path.clone(),
+                source,
+            })?;
+        }
+        Ok(blobs)
     }
 }
 

@@ -22,9 +22,10 @@ pub(crate) struct Catalog {
 enum Names {
     /// Nobody has asked yet.
     Unread,
-    /// The volume is being read; what was put meanwhile, the reader may have missed.
+    /// The volume is being read; what changed meanwhile (and whether it is there now), the reader
+    /// may have missed.
     Reading {
-        put: BTreeSet<RepositoryName>,
+        changed: BTreeMap<RepositoryName, bool>,
     },
     Known(BTreeSet<RepositoryName>),
 }

@@ -1,0 +1,108 @@
+//! The command line: which subcommands there are, and which function runs each.
+//!
+//! A subcommand's own flags, help and work stand in `cli/<name>.rs`. Nothing here reads a setting or
+//! prints a result.
+
+pub mod amount;
+pub mod completion;
+pub mod demo;
+pub mod garbage_collect;
+pub mod healthcheck;
+pub mod image;
+pub mod ls;
+pub mod old_image;
+pub mod progress;
+pub mod remote;
+pub mod rm;
+pub mod serve;
+pub mod table;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::report::Report;
+
+const EXAMPLES: &str = "\
+Examples:
+  wharf serve                          a registry on 127.0.0.1:5000
+  wharf serve --listen 127.0.0.1:5001  the same on another port
+  wharf serve --help                   every setting, with its default
+  wharf completion bash > ~/.local/share/bash-completion/completions/wharf";
+
+/// A container registry for local clusters.
+///
+/// Wharf takes the place of the registry:2 container: the same port, the same volume, the same
+/// REGISTRY_* variables, in one small program.
+#[derive(Debug, Parser)]
+#[command(name = "wharf", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Writes results as JSON, for other programs to read
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The subcommands.
+///
+/// To add one: write `cli/<name>.rs` with `pub struct <Name>Args` (derives `clap::Args`) and
+/// `pub fn run(args: <Name>Args, report: &Report) -> Result<(), Failure>`; then one line for its
+/// module above, one line here (the doc comment is its help), one arm in [`Cli::run`], and one
+/// variant for its error in [`Failure`], where the compiler asks for a hint and an exit code.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the registry
+    Serve(Box<serve::ServeArgs>),
+    /// Serve, push, pull and check, all on this machine
+    Demo(demo::DemoArgs),
+    /// Pack this program into its own container image
+    Image(image::ImageArgs),
+    /// List repositories, or the tags of one
+    Ls(ls::LsArgs),
+    /// Remove a tag, a manifest or a repository's tags
+    Rm(rm::RmArgs),
+    /// Tell whether the registry of this container is ready
+    Healthcheck(healthcheck::HealthcheckArgs),
+    /// Print a completion script for a shell
+    Completion(completion::CompletionArgs),
+    /// Kept for command lines written for registry:2
+    #[command(hide = true)]
+    GarbageCollect(garbage_collect::GarbageCollectArgs),
+}
+
+impl Cli {
+    /// Reads a command line, also one that was written for registry:2's image.
+    pub fn read(line: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
+        Ok(Self::try_parse_from(old_image::translate(line))?)
+    }
+
+    /// Runs the subcommand to its end.
+    pub fn run(self) -> Result<(), Failure> {
+        let report = Report::new(self.json);
+        match self.command {
+            Command::Serve(args) => serve::run(*args, &report),
+            Command::Demo(args) => demo::run(args, &report),
+            Command::Image(args) => image::run(args, &report),
+            Command::Ls(args) => ls::run(args, &report),
+            Command::Rm(args) => rm::run(args, &report),
+            Command::Healthcheck(args) => healthcheck::run(args, &report),
+            Command::Completion(args) => completion::run(args, &report),
+            Command::GarbageCollect(args) => garbage_collect::run(args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

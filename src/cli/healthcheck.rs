@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use thiserror::Error;
+use tokio::time::timeout;
 use wharf_client::{RegistryAddress, RegistryClient};
 use wharf_registry::Config;
 
@@ -50,8 +51,8 @@ pub fn run(args: HealthcheckArgs, report: &Report) -> Result<(), Failure> {
             own_addresses(&settings.serve.registry)
         }
     };
-    let asking = tokio::time::timeout(ANSWER_TIME_MAX, first_ready(&addresses));
-    match ask(async { Ok(asking.await) }).map_err(HealthError::from)? {
+    let asking = async { Ok(timeout(ANSWER_TIME_MAX, first_ready(&addresses)).await) };
+    match ask(asking).map_err(HealthError::from)? {
         Ok(ready) => Ok(report.data(&ready.map_err(HealthError::from)?)?),
         Err(_) => Err(HealthError::Late { addresses }.into()),
     }

@@ -29,7 +29,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ImageArgs {
-    /// Writes the image to a file, to a folder if the path ends in `/`, or to stdout if it is `-`
+    /// Write the image to a file, to a folder if the path ends in `/`, or to stdout if it is `-`
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
 
@@ -37,11 +37,11 @@ pub struct ImageArgs {
     #[arg(long, requires = "output")]
     format: Option<Format>,
 
-    /// Loads the image into Podman, or else Docker, and prints its name
+    /// Load the image into Podman, or else Docker, and print its name
     #[arg(long, conflicts_with = "output")]
     load: bool,
 
-    /// Packs this program instead of the running one: a static Linux build for amd64 or arm64
+    /// Pack this program instead of the running one: a static Linux build for amd64 or arm64
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
 
@@ -49,7 +49,7 @@ pub struct ImageArgs {
     #[arg(long, value_name = "NAME", default_value = "wharf", value_parser = full_name)]
     tag: ImageReference,
 
-    /// Prints the Containerfile that builds the same image from the sources
+    /// Print the Containerfile that builds the same image from the sources
     #[arg(long, exclusive = true)]
     print_containerfile: bool,
 }

@@ -26,7 +26,7 @@ pub struct RmArgs {
     #[arg(value_name = "REPOSITORY[:TAG|@DIGEST]")]
     image: ImageReference,
 
-    /// Does not ask
+    /// Do not ask
     #[arg(long, short)]
     yes: bool,
 

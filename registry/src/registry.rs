@@ -71,6 +71,15 @@ impl Registry {
         self.blocking("reach the volume", |floor| floor.store.check()).await
     }
 
+    /// Makes durable what an earlier process left behind. The first promise waits for it, so it is
+    /// best begun at the start.
+    ///
+    /// # Errors
+    /// The disk cannot be synced.
+    pub(crate) async fn inherit(&self) -> Result<(), Error> {
+        self.blocking("sync the volume", |floor| floor.store.sync_inherited()).await
+    }
+
     /// Makes all that was written durable, upload sessions included: the last thing before a stop.
     ///
     /// # Errors

@@ -160,9 +160,16 @@ impl Server {
             tokio::spawn(accept(listener, face, shared, connections, stages.clone()))
         });
         let accepting: Vec<_> = accepting.collect();
+        let inheriting = async {
+            if let Err(error) = registry.inherit().await {
+                tracing::warn!("what an earlier process wrote may not be durable: {error}");
+            }
+            registry.purge_forever().await;
+            std::future::pending().await
+        };
         tokio::select! {
             () = shutdown => {}
-            () = registry.purge_forever() => std::future::pending().await,
+            () = inheriting => {}
             () = shared.activity.report() => {}
         }
         stage.send_replace(Stage::Draining);
@@ -176,7 +183,7 @@ impl Server {
     }
 }
 
-/// hyper as it serves every connection. Time is limited by `socket`, at less cost; and
+/// hyper as it serves every connection. Time is limited by `phase` and `socket`, at less cost; and
 /// `pipeline_flush` stays off, since it would make hyper copy each body.
 fn protocol(limits: &Limits) -> http1::Builder {
     let mut protocol = http1::Builder::new();

@@ -114,6 +114,11 @@ impl Store {
         fs::metadata(root).map(drop).map_err(|error| StoreError::io("read", root, error))
     }
 
+    /// Makes durable what an earlier process left behind, once. The first commit would do it.
+    pub(crate) fn sync_inherited(&self) -> Result<(), StoreError> {
+        self.durability.sync_inherited()
+    }
+
     /// Makes everything written so far durable, sessions included.
     pub(crate) fn sync_everything(&self) -> Result<(), StoreError> {
         let root = self.layout.volume();

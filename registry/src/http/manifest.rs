@@ -57,7 +57,7 @@ pub(super) async fn put(
     if let Some(subject) = &put.subject {
         headers.insert(SUBJECT, answer::digest_value(subject));
     }
-    for tag in &put.tags {
+    for tag in tags {
         headers.append(TAG, visible(tag.to_string()));
     }
     Ok(response)

@@ -78,6 +78,7 @@ async fn converse(
     let mut connection = pin!(shared.protocol.serve_connection(TokioIo::new(socket), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = phase.overdue() => Ok(()),
         () = Stage::Draining.reached(&mut stages) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {

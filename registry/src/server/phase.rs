@@ -60,6 +60,22 @@ impl Phase {
         Some(self.begun + since + limit)
     }
 
+    /// Waits until the client should have sent something and has not. It looks as often as the
+    /// shortest limit, so that no phase that begins meanwhile lasts too long.
+    pub(super) async fn overdue(&self) {
+        let shortest = self.idle_time_max.min(self.header_time_max);
+        loop {
+            let now = Instant::now();
+            let next_look = now + shortest;
+            let wake = match self.deadline() {
+                Some(deadline) if deadline <= now => return,
+                Some(deadline) => deadline.min(next_look),
+                None => next_look,
+            };
+            tokio::time::sleep_until(wake.into()).await;
+        }
+    }
+
     fn enter(&self, state: u8) {
         let since = self.begun.elapsed().as_millis();
         self.since.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);

@@ -1,7 +1,7 @@
-//! `Socket`: a client's connection as hyper reads and writes it, with the limits on time that hyper
-//! has not, and the bytes counted. A timer is set at most once per wait and is never moved while
-//! bytes flow: it looks at the clock when it runs out. Writes stay vectored, so that hyper queues
-//! bodies and copies none.
+//! `Socket`: a client's connection as hyper reads and writes it, with its bytes counted, and with a
+//! limit on how long a client may take nothing of what is sent to it. The timer for that is set when
+//! a write first has to wait, and is not moved while bytes flow: it looks at the clock when it runs
+//! out. Writes stay vectored, so that hyper queues bodies and copies none.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -22,72 +22,46 @@ pub(super) struct Socket {
     stream: TcpStream,
     phase: Arc<Phase>,
     metrics: Arc<Metrics>,
-    read_timer: Option<Pin<Box<Sleep>>>,
-    write_timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Pin<Box<Sleep>>>,
     /// Until when the client has to take a byte; `None` while it takes them.
-    write_deadline: Option<Instant>,
-    write_idle_max: Duration,
+    deadline: Option<Instant>,
+    idle_max: Duration,
 }
 
 impl Socket {
-    /// `write_idle_max` is how long the client may take nothing of what is sent to it.
+    /// `idle_max` is how long the client may take nothing of what is sent to it.
     pub(super) fn new(
         stream: TcpStream,
         phase: Arc<Phase>,
         metrics: Arc<Metrics>,
-        write_idle_max: Duration,
+        idle_max: Duration,
     ) -> Self {
-        Self {
-            stream,
-            phase,
-            metrics,
-            read_timer: None,
-            write_timer: None,
-            write_deadline: None,
-            write_idle_max,
-        }
+        Self { stream, phase, metrics, timer: None, deadline: None, idle_max }
     }
 
+    /// Counts what was written, or watches how long nothing can be.
     fn wrote(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        match written {
-            Poll::Ready(result) => {
-                self.write_deadline = None;
-                if let Ok(length) = &result {
-                    self.metrics.bytes_out.inc_by(*length as u64);
-                }
-                Poll::Ready(result)
+        if let Poll::Ready(result) = written {
+            self.deadline = None;
+            if let Ok(length) = &result {
+                self.metrics.bytes_out.inc_by(*length as u64);
             }
-            Poll::Pending => {
-                let deadline = *self
-                    .write_deadline
-                    .get_or_insert_with(|| Instant::now() + self.write_idle_max);
-                if is_over(&mut self.write_timer, deadline, cx) {
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                }
-                Poll::Pending
+            return Poll::Ready(result);
+        }
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + self.idle_max);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        while timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= deadline {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
+            timer.as_mut().reset(deadline);
         }
+        Poll::Pending
     }
-}
-
-/// Whether `deadline` has passed; if not, the task is woken then.
-fn is_over(timer: &mut Option<Pin<Box<Sleep>>>, deadline: Instant, cx: &mut Context<'_>) -> bool {
-    let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-    // One that was set for later than the deadline is of a longer limit.
-    if timer.deadline() > deadline {
-        timer.as_mut().reset(deadline);
-    }
-    while timer.as_mut().poll(cx).is_ready() {
-        if Instant::now() >= deadline {
-            return true;
-        }
-        timer.as_mut().reset(deadline);
-    }
-    false
 }
 
 impl AsyncRead for Socket {
@@ -97,24 +71,13 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        match Pin::new(&mut self.stream).poll_read(cx, buffer) {
-            Poll::Ready(Ok(())) => {
-                let length = buffer.filled().len() - before;
-                self.metrics.bytes_in.inc_by(length as u64);
-                self.phase.received();
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => {
-                let deadline = self.phase.deadline().map(Instant::from_std);
-                match deadline {
-                    Some(deadline) if is_over(&mut self.read_timer, deadline, cx) => {
-                        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-                    }
-                    _ => Poll::Pending,
-                }
-            }
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let length = buffer.filled().len() - before;
+        if length > 0 {
+            self.metrics.bytes_in.inc_by(length as u64);
+            self.phase.received();
         }
+        read
     }
 }
 

@@ -126,7 +126,7 @@ impl Durability {
 
     /// Before the first promise of this process, everything that an earlier one wrote is made
     /// durable: it may have been killed between a rename and its sync.
-    fn sync_inherited(&self) -> Result<(), StoreError> {
+    pub(crate) fn sync_inherited(&self) -> Result<(), StoreError> {
         let mut inherited = lock(&self.inherited);
         if !*inherited {
             File::open(&self.volume)

@@ -216,7 +216,7 @@ impl Endpoint {
                 Method::GET | Method::HEAD => Ok(Self::ListReferrers {
                     name: name.parse()?,
                     digest: digest.parse()?,
-                    artifact_type: query.first("artifactType").map(String::from),
+                    artifact_type: query.text("artifactType"),
                 }),
                 _ => Err(route.refuses()),
             },

@@ -21,13 +21,13 @@ impl<'a> Query<'a> {
         Self(query.unwrap_or_default())
     }
 
-    /// All values of `key`, in order; an empty value counts as not given.
+    /// All values of `key`, in order.
     fn all(&self, key: &'static str) -> impl Iterator<Item = Cow<'a, str>> {
         self.0
             .split('&')
             .filter_map(move |pair| {
                 let (found, value) = pair.split_once('=')?;
-                (decode(found) == key && !value.is_empty()).then_some(value)
+                (decode(found) == key).then_some(value)
             })
             .map(|value| match value.contains('+') {
                 true => Cow::Owned(decode(&value.replace('+', " ")).into_owned()),
@@ -39,9 +39,14 @@ impl<'a> Query<'a> {
         self.all(key).next()
     }
 
+    /// As [`Query::first`], where an empty value says nothing.
+    pub(super) fn text(&self, key: &'static str) -> Option<String> {
+        self.first(key).filter(|text| !text.is_empty()).map(Cow::into_owned)
+    }
+
     pub(super) fn page(&self) -> Result<Page, EndpointError> {
         let n = self.first("n").map(|text| Page::parse_n(&text)).transpose()?;
-        Ok(Page { n, last: self.first("last").map(String::from) })
+        Ok(Page { n, last: self.text("last") })
     }
 
     pub(super) fn tags(&self) -> Result<Vec<Tag>, EndpointError> {

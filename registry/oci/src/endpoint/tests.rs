@@ -28,7 +28,7 @@ fn escapes_and_unknown_parameters_are_understood() {
         (Method::GET, format!("/v2/a/b/blobs/{escaped}"), blob.clone()),
         (Method::GET, format!("/v2/a%2Fb/blobs/{DIGEST}?ns=docker.io"), blob),
         (Method::POST, "/v2/a/b/blobs/uploads".to_owned(), start(None, None)),
-        (Method::POST, "/v2/a/b/blobs/uploads/?origin=x&digest=".to_owned(), start(None, None)),
+        (Method::POST, "/v2/a/b/blobs/uploads/?origin=x&ns=".to_owned(), start(None, None)),
         (
             Method::POST,
             format!("/v2/a/b/blobs/uploads/?mount={escaped}&from=c%2Fd"),
@@ -69,7 +69,7 @@ fn escapes_and_unknown_parameters_are_understood() {
 fn each_mistake_has_its_error() {
     use EndpointError as E;
     type Check = fn(&EndpointError) -> bool;
-    let table: [(Method, String, Check); 14] = [
+    let table: [(Method, String, Check); 17] = [
         (Method::GET, "/v3/".into(), |e| *e == E::NotFound),
         (Method::GET, "/v2/a/b".into(), |e| *e == E::NotFound),
         (Method::PUT, "/v2/".into(), |e| *e == E::Method { allowed: "GET, HEAD" }),
@@ -83,6 +83,9 @@ fn each_mistake_has_its_error() {
         (Method::GET, "/v2/a/blobs/sha256:bad".into(), |e| matches!(e, E::Digest(_))),
         (Method::GET, "/v2/a/blobs/uploads/x".into(), |e| matches!(e, E::UploadId(_))),
         (Method::GET, "/v2/a/tags/list?n=-1".into(), |e| matches!(e, E::Page(_))),
+        (Method::GET, "/v2/a/tags/list?n=".into(), |e| matches!(e, E::Page(_))),
+        (Method::POST, "/v2/a/blobs/uploads/?digest=".into(), |e| matches!(e, E::Digest(_))),
+        (Method::POST, "/v2/a/blobs/uploads/?mount=x".into(), |e| matches!(e, E::Digest(_))),
         (Method::PUT, format!("/v2/a/blobs/uploads/{ID}"), |e| *e == E::DigestMissing),
     ];
     for (method, uri, check) in table {

@@ -77,8 +77,12 @@ impl Layout {
         self.repositories().join(name.as_str())
     }
 
+    pub(crate) fn layers(&self, name: &RepositoryName) -> PathBuf {
+        self.repository(name).join("_layers")
+    }
+
     pub(crate) fn layer_link(&self, name: &RepositoryName, digest: &Digest) -> PathBuf {
-        digest_link(self.repository(name).join("_layers"), digest)
+        digest_link(self.layers(name), digest)
     }
 
     pub(crate) fn revisions(&self, name: &RepositoryName, algorithm: Algorithm) -> PathBuf {

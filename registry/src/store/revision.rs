@@ -4,6 +4,7 @@
 //! names, each holding the sha256: by the one it is found, and by the other registry:2's garbage
 //! collection knows that the bytes are in use.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use bytes::Bytes;
@@ -69,21 +70,34 @@ impl Store {
             Algorithm::Sha256 => *digest,
             Algorithm::Sha512 => Digest::of(Algorithm::Sha256, bytes),
         };
-        if self.read_blob(&stored, bytes.len() as u64)?.is_none() {
-            let mut file = self.staging.file()?;
-            let path = file.path().to_path_buf();
-            file.write_all(bytes).map_err(|error| StoreError::io("write", &path, error))?;
-            self.place_blob(&path, file.as_file(), &stored)?;
-            // Renamed away: there is nothing left to remove.
-            let _ = file.keep();
-        }
+        self.make_layers_folder(name)?;
         let mut links = vec![(self.layout.revision_link(name, digest), stored)];
         if *digest != stored {
             links.push((self.layout.revision_link(name, &stored), stored));
         }
-        self.put_links(&links)?;
+        if self.read_blob(&stored, bytes.len() as u64)?.is_some() {
+            self.put_links(&links)?;
+        } else {
+            let mut file = self.staging.file()?;
+            let path = file.path().to_path_buf();
+            file.write_all(bytes).map_err(|error| StoreError::io("write", &path, error))?;
+            self.commit(&path, &stored, &links)?;
+            // Renamed away: there is nothing left to remove.
+            let _ = file.keep();
+        }
         crate::failpoint::reach("manifest.durable");
         Ok(())
+    }
+
+    /// registry:2 2.x lists repositories by this folder, and an index alone puts no layer into it.
+    fn make_layers_folder(&self, name: &RepositoryName) -> Result<(), StoreError> {
+        let folder = self.layout.layers(name);
+        if folder.is_dir() {
+            return Ok(());
+        }
+        let mut touched = BTreeSet::new();
+        self.durability.make_folder(&folder, &mut touched)?;
+        self.durability.sync(touched)
     }
 
     /// Takes one name of a manifest out of the repository; returns whether it was there.

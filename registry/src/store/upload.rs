@@ -65,6 +65,11 @@ impl Store {
         name: &RepositoryName,
         id: &UploadId,
     ) -> Result<Option<u64>, StoreError> {
+        // registry:2 does not continue a session without its start; nor is it one to wharf.
+        let started = self.layout.upload(name, id).join("startedat");
+        if present(fs::metadata(&started), "read", &started)?.is_none() {
+            return Ok(None);
+        }
         let path = self.upload_data(name, id);
         let Some(found) = present(fs::metadata(&path), "read", &path)? else { return Ok(None) };
         let touched_at = found.modified().map_err(|error| StoreError::io("read", &path, error))?;
@@ -121,17 +126,19 @@ impl Store {
         Ok(None)
     }
 
-    /// Moves the session's bytes to their place under `stored`; see [`Store::commit_blob`]. The
-    /// session is gone when this returns.
+    /// Moves the session's bytes, which hash to `stored`, to their place and makes them readable in
+    /// the session's repository under each digest of `named`. Durable and visible when it returns;
+    /// the session is gone then.
     pub(crate) fn commit_upload(
         &self,
         name: &RepositoryName,
         id: &UploadId,
-        upload: &UploadFile,
         stored: &Digest,
         named: &[Digest],
     ) -> Result<(), StoreError> {
-        self.commit_blob(&upload.path, &upload.file, stored, name, named)?;
+        let links: Vec<_> =
+            named.iter().map(|digest| (self.layout.layer_link(name, digest), *stored)).collect();
+        self.commit(&self.upload_data(name, id), stored, &links)?;
         self.remove_upload(name, id)
     }
 }

@@ -26,9 +26,11 @@ use crate::report::Report;
 
 const EXAMPLES: &str = "\
 Examples:
+  wharf demo                           see what it does, on this machine alone
   wharf serve                          a registry on 127.0.0.1:5000
   wharf serve --listen 127.0.0.1:5001  the same on another port
   wharf serve --help                   every setting, with its default
+  wharf ls                             the repositories of the running registry
   wharf completion bash > ~/.local/share/bash-completion/completions/wharf";
 
 /// A container registry for local clusters.
@@ -38,7 +40,7 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "wharf", version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub struct Cli {
-    /// Writes results as JSON, for other programs to read
+    /// Write results as JSON, for other programs to read
     #[arg(long, global = true)]
     json: bool,
 
@@ -55,6 +57,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the registry
+    ///
+    /// Serves images to containerd, Podman and others until it is told to stop, and takes what they
+    /// push. Everything is kept in one folder, in the format of registry:2.
     Serve(Box<serve::ServeArgs>),
     /// Serve, push, pull and check, all on this machine
     Demo(demo::DemoArgs),

@@ -13,18 +13,26 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_pars
 use wharf_registry::Server;
 
 use crate::config::setting::{Field, Setting};
-use crate::config::table::SETTINGS;
+use crate::config::table::{FOR_FEW, SETTINGS};
 use crate::config::{self, CommandLine, Joined, Machine, Origin, Serve, Written};
 use crate::failure::Failure;
 use crate::log;
 use crate::report::Report;
 
-const EXAMPLES: &str = "\
-Every setting is also a key of /etc/wharf/serve.toml (manifest-size-max = \"4MiB\")
-and a variable (WHARF_SERVE_MANIFEST_SIZE_MAX=4MiB). Flags outdo variables, which
-outdo the file. The REGISTRY_* variables of registry:2 are understood too.
+// Paragraphs are single lines, so that they are wrapped to the terminal.
+const AFTER_SHORT: &str = "\
+There are more settings, for uploads, limits and HTTP: see `wharf serve --help`.";
 
-Sizes are written 8MiB, 512k or 1048576; times 30s, 1h30m or 7d.
+const AFTER: &str = "\
+Every setting is also a key of /etc/wharf/serve.toml (manifest-size-max = \"4MiB\") and a variable \
+(WHARF_SERVE_MANIFEST_SIZE_MAX=4MiB). Flags outdo variables, which outdo the file.
+
+The REGISTRY_* variables of registry:2 are understood too; one that asks for a protection that wharf \
+does not have yet ends the start. So are the command lines of its image: the CONFIG.yml that they \
+name is passed over if it is not there, and else answered with the variables to use instead.
+
+Sizes are written 8MiB, 512k or 1048576; times 30s, 1h30m or 7d. A flag that takes a list is \
+repeated.
 
 Examples:
   wharf serve
@@ -43,14 +51,15 @@ impl Args for ServeArgs {
         let file = Arg::new("config")
             .long("config")
             .value_name("FILE")
-            .help("Reads settings from this file instead of /etc/wharf/serve.toml")
+            .help("Read settings from this file instead of /etc/wharf/serve.toml")
             .value_parser(value_parser!(PathBuf));
         let old_file = Arg::new("old-file")
             .value_name("CONFIG_YML")
-            .help("A configuration of registry:2, as its image's command lines name one: passed over if it is not there, else answered with the variables to use instead")
-            .hide_short_help(true)
+            // Told about below: nobody needs it who does not have it.
+            .hide(true)
             .value_parser(value_parser!(PathBuf));
-        let command = command.after_help(EXAMPLES).arg(file).arg(old_file);
+        let command = command.after_help(AFTER_SHORT).after_long_help(AFTER).next_line_help(true);
+        let command = command.arg(file).arg(old_file);
         SETTINGS.iter().fold(command, |command, setting| command.arg(flag(setting)))
     }
 
@@ -66,6 +75,7 @@ fn flag(setting: &Setting) -> Arg {
         .value_name(setting.value_name())
         .help(format!("{} [default: {shown}]", setting.help))
         .help_heading(setting.group)
+        .hide_short_help(FOR_FEW.contains(&setting.group))
         .action(if setting.is_list() { ArgAction::Append } else { ArgAction::Set });
     // A switch that is off needs no value to be turned on.
     if matches!(setting.field, Field::Switch(_)) && shown == "false" {

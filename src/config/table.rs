@@ -14,6 +14,9 @@ const LIMITS: &str = "Limits";
 const HTTP: &str = "HTTP";
 const LOG: &str = "Log";
 
+/// The sections that most people never need: left out of the short help.
+pub const FOR_FEW: [&str; 3] = [UPLOADS, LIMITS, HTTP];
+
 /// Every setting, in the order of the help.
 pub const SETTINGS: &[Setting] = &[
     Setting {
@@ -37,13 +40,13 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         STORE,
         "admin-listen",
-        "Moves /healthz, /readyz and /metrics to an address of their own",
+        "Serve /healthz, /readyz and /metrics on an address of their own",
         Field::AddressOrNone(|serve| &mut serve.registry.admin_listen),
     ),
     setting(
         STORE,
         "free-space-min",
-        "Refuses pushes that would leave less than this free on the volume",
+        "Refuse pushes that would leave less than this free on the volume",
         Field::Size(|serve| &mut serve.registry.free_bytes_min),
     ),
     setting(
@@ -55,7 +58,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         CONTENT,
         "read-only",
-        "Refuses everything that would change the store",
+        "Refuse everything that would change the store",
         Field::Switch(|serve| &mut serve.registry.read_only),
     ),
     setting(
@@ -67,7 +70,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         CONTENT,
         "allow-sparse",
-        "Accepts manifests although blobs that they name are missing",
+        "Accept manifests although blobs that they name are missing",
         Field::Switch(|serve| &mut serve.registry.allow_sparse),
     ),
     setting(
@@ -121,7 +124,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         UPLOADS,
         "upload-purge-dry-run",
-        "Only logs which uploads would be removed",
+        "Only log which uploads would be removed",
         Field::Switch(|serve| &mut serve.registry.uploads.purge_dry_run),
     ),
     setting(
@@ -170,7 +173,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         HTTP,
         "public-url",
-        "Makes Location headers absolute: what they begin with",
+        "Make Location headers absolute, beginning with this",
         Field::UrlOrNone(|serve| &mut serve.registry.http.location_base),
     ),
     setting(
@@ -194,7 +197,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         LOG,
         "access-log",
-        "Writes a line per request, beside those per push and pull",
+        "Write a line per request, beside those per push and pull",
         Field::Switch(|serve| &mut serve.registry.http.access_log),
     ),
     setting(

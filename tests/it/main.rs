@@ -1,0 +1,41 @@
+//! The whole registry from outside: each test starts the real program on a store of its own and
+//! speaks HTTP to it, so that what is proved here holds for clients. One file per subject;
+//! `harness`, `wire`, `repository`, `content` and `data_set` are what they share.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on ends here, and says what it left out"
+)]
+
+mod content;
+mod data_set;
+mod harness;
+mod repository;
+mod wire;
+
+mod bad_input;
+mod catalog;
+mod chunked_upload;
+mod clients;
+mod command_line;
+mod commands;
+mod delete;
+mod document;
+mod durability;
+mod errors;
+mod limits;
+mod manifests;
+mod matrix;
+mod mount;
+mod operations;
+mod origin;
+mod pull;
+mod push;
+mod referrers;
+mod settings;
+mod sha512;
+mod sync_order;
+mod tags;
+mod version;

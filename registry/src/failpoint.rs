@@ -22,7 +22,6 @@ mod armed {
         "blob.written",
         "blob.synced",
         "blob.renamed",
-        "blob.durable",
         "links.renamed",
         "links.synced",
         "manifest.durable",

@@ -37,7 +37,7 @@ use self::durability::Durability;
 use self::error::StoreError;
 use self::keyed_lock::KeyedLock;
 use self::layout::Layout;
-use self::link::{InCommit, Links};
+use self::link::{InCommit, Links, StagedLink};
 use self::staging::Staging;
 use self::volume_lock::{LockError, VolumeLock};
 
@@ -129,17 +129,43 @@ impl Store {
 
     /// Writes links that are visible, and durable, when this returns; all of them share the syncs.
     fn put_links(&self, links: &[(PathBuf, Digest)]) -> Result<(), StoreError> {
-        let mut touched = BTreeSet::new();
-        for (path, digest) in links {
-            self.links.write(path, digest, &self.staging, &self.durability, &mut touched)?;
-        }
+        let (mut written, mut touched) = Default::default();
+        let staged = self.stage_links(links, &mut written)?;
+        self.durability.sync(written)?;
+        let placed = self.place_links(staged, &mut touched)?;
         crate::failpoint::reach("links.renamed");
-        self.durability.sync_folders(touched)?;
+        self.durability.sync(touched)?;
         crate::failpoint::reach("links.synced");
-        for (path, _) in links {
+        self.reveal_links(&placed);
+        Ok(())
+    }
+
+    /// The first half of putting links: files beside their places, to be synced.
+    fn stage_links(
+        &self,
+        links: &[(PathBuf, Digest)],
+        written: &mut BTreeSet<PathBuf>,
+    ) -> Result<Vec<StagedLink>, StoreError> {
+        let mut staged = Vec::new();
+        for (path, digest) in links {
+            staged.extend(self.links.stage(path, digest, &self.staging, written)?);
+        }
+        Ok(staged)
+    }
+
+    /// The second half: their places, whose folders are to be synced before they are revealed.
+    fn place_links(
+        &self,
+        staged: Vec<StagedLink>,
+        touched: &mut BTreeSet<PathBuf>,
+    ) -> Result<Vec<PathBuf>, StoreError> {
+        staged.into_iter().map(|link| self.links.place(link, &self.durability, touched)).collect()
+    }
+
+    fn reveal_links(&self, placed: &[PathBuf]) {
+        for path in placed {
             self.links.reveal(path);
         }
-        Ok(())
     }
 
     /// Makes `blob` readable in `name`; durable when it returns.
@@ -166,7 +192,7 @@ impl Store {
     fn remove_link(&self, path: &Path) -> Result<bool, StoreError> {
         let was_there = self.links.remove(path)?;
         if let Some(above) = path.parent().and_then(Path::parent).filter(|above| above.is_dir()) {
-            self.durability.sync_folders(BTreeSet::from([above.to_path_buf()]))?;
+            self.durability.sync(BTreeSet::from([above.to_path_buf()]))?;
         }
         Ok(was_there)
     }

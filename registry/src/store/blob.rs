@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use wharf_oci::{Algorithm, Digest, Hasher, RepositoryName};
@@ -106,53 +106,49 @@ impl Store {
         Ok(false)
     }
 
-    /// Moves `source`, whose bytes hash to `stored`, to its place and makes it readable in `name`
-    /// under each digest of `named`.
+    /// Moves `source`, whose bytes hash to `stored`, to its place and writes `links` to it.
     ///
-    /// When it returns, bytes and links are durable and visible; until then the digest reads as it
-    /// did before. A file that is there already is replaced: these bytes were checked, those may be
-    /// damaged.
-    pub(crate) fn commit_blob(
+    /// When it returns, bytes and links are durable and visible; until then they read as before. A
+    /// file that is there already is replaced: these bytes were checked, those may be damaged.
+    pub(super) fn commit(
         &self,
         source: &Path,
-        file: &File,
         stored: &Digest,
-        name: &RepositoryName,
-        named: &[Digest],
+        links: &[(PathBuf, Digest)],
     ) -> Result<(), StoreError> {
-        self.place_blob(source, file, stored)?;
-        let links: Vec<_> =
-            named.iter().map(|digest| (self.layout.layer_link(name, digest), *stored)).collect();
-        self.put_links(&links)
+        let mut written = BTreeSet::from([source.to_path_buf()]);
+        let staged = self.stage_links(links, &mut written)?;
+        crate::failpoint::reach("blob.written");
+        self.durability.sync(written)?;
+        crate::failpoint::reach("blob.synced");
+        let mut touched = BTreeSet::new();
+        self.place_blob(source, stored, &mut touched)?;
+        crate::failpoint::reach("blob.renamed");
+        let placed = self.place_links(staged, &mut touched)?;
+        crate::failpoint::reach("links.renamed");
+        self.durability.sync(touched)?;
+        crate::failpoint::reach("links.synced");
+        self.blobs_in_commit.end(&self.layout.blob(stored));
+        self.reveal_links(&placed);
+        Ok(())
     }
 
-    /// The first half of a commit: the bytes, without a link to them.
-    pub(super) fn place_blob(
+    /// Renames a synced file to its place, hidden where none could be read before.
+    fn place_blob(
         &self,
         source: &Path,
-        file: &File,
         stored: &Digest,
+        touched: &mut BTreeSet<PathBuf>,
     ) -> Result<(), StoreError> {
-        crate::failpoint::reach("blob.written");
-        file.sync_data().map_err(|error| StoreError::io("sync", source, error))?;
-        crate::failpoint::reach("blob.synced");
         let path = self.layout.blob(stored);
-        let mut touched = BTreeSet::new();
-        {
-            let _digest = self.blob_locks.lock(*stored);
-            if self.blob_size(stored)?.is_none() {
-                self.blobs_in_commit.begin(&path, None);
-            }
-            if let Some(folder) = path.parent() {
-                self.durability.make_folder(folder, &mut touched)?;
-            }
-            fs::rename(source, &path).map_err(|error| StoreError::io("rename", &path, error))?;
+        let _digest = self.blob_locks.lock(*stored);
+        if self.blob_size(stored)?.is_none() {
+            self.blobs_in_commit.begin(&path, None);
         }
-        crate::failpoint::reach("blob.renamed");
-        self.durability.sync_folders(touched)?;
-        crate::failpoint::reach("blob.durable");
-        self.blobs_in_commit.end(&path);
-        Ok(())
+        if let Some(folder) = path.parent() {
+            self.durability.make_folder(folder, touched)?;
+        }
+        fs::rename(source, &path).map_err(|error| StoreError::io("rename", &path, error))
     }
 
     /// Whether a file of `size` bytes at `path` may be shown as the bytes of `stored`.

@@ -1,8 +1,9 @@
 //! What is on disk for good, with as few syncs as that needs.
 //!
-//! A rename survives a power cut once its folder is synced, and a new folder once the folder above
-//! it is. Commits hand in the folders they touched and wait; whoever comes first syncs for all that
-//! wait ("group commit"), each folder once, while the next round gathers.
+//! Bytes survive a power cut once their file is synced, a rename once its folder is, and a new folder
+//! once the folder above it is. Commits hand in the files they wrote, and then the folders they
+//! touched, and wait; whoever comes first syncs for all that wait ("group commit"), each path once,
+//! while the next round gathers.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
@@ -11,6 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::error::StoreError;
+
+/// What may wait to be written, by anybody, for a sync of the whole file system: 16 MiB.
+const DIRTY_KIB_MAX: u64 = 16 << 10;
 
 /// The folders of one volume and how far they are durable.
 #[derive(Debug)]
@@ -76,16 +80,16 @@ impl Durability {
         lock(&self.fresh).retain(|made| !made.starts_with(folder));
     }
 
-    /// Returns once all of `folders` are synced.
+    /// Returns once all of `paths`, files or folders, are synced.
     ///
     /// Blocks the thread; commits that wait at the same time share the work.
-    pub(crate) fn sync_folders(&self, folders: BTreeSet<PathBuf>) -> Result<(), StoreError> {
+    pub(crate) fn sync(&self, paths: BTreeSet<PathBuf>) -> Result<(), StoreError> {
         self.sync_inherited()?;
-        if folders.is_empty() {
+        if paths.is_empty() {
             return Ok(());
         }
         let mut rounds = lock(&self.rounds);
-        rounds.gathering.extend(folders);
+        rounds.gathering.extend(paths);
         let outcome = Arc::clone(&rounds.outcome);
         loop {
             if let Some(ended) = lock(&outcome).clone() {
@@ -108,18 +112,17 @@ impl Durability {
         }
     }
 
-    fn sync_round(&self, folders: &BTreeSet<PathBuf>) -> Outcome {
-        for folder in folders {
-            match File::open(folder).and_then(|folder| folder.sync_all()) {
-                Ok(()) => {}
-                // Deleted since: nothing in it is left to promise.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err((folder.clone(), error.kind())),
-            }
+    fn sync_round(&self, paths: &BTreeSet<PathBuf>) -> Outcome {
+        if paths.len() > 1 && little_is_dirty() {
+            File::open(&self.volume)
+                .and_then(|volume| sync_file_system(&volume))
+                .map_err(|error| (self.volume.clone(), error.kind()))?;
+        } else {
+            sync_each(paths)?;
         }
         let mut fresh = lock(&self.fresh);
         if !fresh.is_empty() {
-            fresh.retain(|made| made.parent().is_none_or(|parent| !folders.contains(parent)));
+            fresh.retain(|made| made.parent().is_none_or(|parent| !paths.contains(parent)));
         }
         Ok(())
     }
@@ -136,6 +139,39 @@ impl Durability {
         }
         Ok(())
     }
+}
+
+fn sync_each(paths: &BTreeSet<PathBuf>) -> Outcome {
+    for path in paths {
+        match File::open(path).and_then(|file| file.sync_all()) {
+            Ok(()) => {}
+            // Deleted since: nothing in it is left to promise.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err((path.clone(), error.kind())),
+        }
+    }
+    Ok(())
+}
+
+/// Whether the system has so little to write that one sync of everything costs less than one for
+/// each path. While a build or a large push fills the page cache, it would wait for their bytes too.
+#[cfg(target_os = "linux")]
+fn little_is_dirty() -> bool {
+    let Ok(memory) = fs::read_to_string("/proc/meminfo") else { return false };
+    let waiting: Option<u64> = ["Dirty:", "Writeback:"]
+        .iter()
+        .map(|field| {
+            let line = memory.lines().find(|line| line.starts_with(field))?;
+            line.split_whitespace().nth(1)?.parse::<u64>().ok()
+        })
+        .sum();
+    waiting.is_some_and(|kibibytes| kibibytes <= DIRTY_KIB_MAX)
+}
+
+/// Elsewhere there is no sync of one file system.
+#[cfg(not(target_os = "linux"))]
+fn little_is_dirty() -> bool {
+    false
 }
 
 #[cfg(target_os = "linux")]

@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tempfile::TempPath;
 use wharf_oci::Digest;
 
 use super::durability::Durability;
@@ -55,6 +56,14 @@ impl InCommit {
     }
 }
 
+/// A link that is written but not in its place. Dropped, it was never there.
+#[derive(Debug)]
+pub(crate) struct StagedLink {
+    file: TempPath,
+    path: PathBuf,
+    before: Option<Digest>,
+}
+
 /// Reads the links of one volume and writes them.
 #[derive(Debug)]
 pub(crate) struct Links {
@@ -76,33 +85,44 @@ impl Links {
         Ok(self.in_commit.before(path).unwrap_or(found))
     }
 
-    /// Writes the link in one step and adds the folders to sync to `touched`. It stays hidden until
-    /// [`Links::reveal`]. Where the same link stands already, nothing is done.
-    pub(crate) fn write(
+    /// Writes the link beside its place, to be synced (its file is added to `written`) and then
+    /// placed. `None` where the same link stands already.
+    pub(crate) fn stage(
         &self,
         path: &Path,
         digest: &Digest,
         staging: &Staging,
-        durability: &Durability,
-        touched: &mut BTreeSet<PathBuf>,
-    ) -> Result<(), StoreError> {
+        written: &mut BTreeSet<PathBuf>,
+    ) -> Result<Option<StagedLink>, StoreError> {
         let before = self.read(path)?;
         if before == Some(*digest) {
-            return Ok(());
+            return Ok(None);
         }
         let mut file = staging.file()?;
         file.write_all(digest.to_string().as_bytes())
-            .and_then(|()| file.as_file().sync_data())
             .map_err(|error| StoreError::io("write", path, error))?;
+        written.insert(file.path().to_path_buf());
+        Ok(Some(StagedLink { file: file.into_temp_path(), path: path.to_path_buf(), before }))
+    }
+
+    /// Moves a synced link to its place and adds the folders to sync to `touched`. It reads as
+    /// before until [`Links::reveal`].
+    pub(crate) fn place(
+        &self,
+        staged: StagedLink,
+        durability: &Durability,
+        touched: &mut BTreeSet<PathBuf>,
+    ) -> Result<PathBuf, StoreError> {
+        let StagedLink { file, path, before } = staged;
         if let Some(folder) = path.parent() {
             durability.make_folder(folder, touched)?;
         }
-        self.in_commit.begin(path, before);
-        file.persist(path).map_err(|error| {
-            self.in_commit.end(path);
-            StoreError::io("rename", path, error.error)
+        self.in_commit.begin(&path, before);
+        file.persist(&path).map_err(|error| {
+            self.in_commit.end(&path);
+            StoreError::io("rename", &path, error.error)
         })?;
-        Ok(())
+        Ok(path)
     }
 
     /// Lets readers see the link as it is on disk: its folders are synced.
@@ -124,7 +144,6 @@ impl Links {
 fn read_digest(path: &Path) -> Result<Option<Digest>, StoreError> {
     let Some(file) = present(File::open(path), "open", path)? else { return Ok(None) };
     let mut text = String::new();
-    use std::io::Read;
     match file.take(LINK_BYTES_MAX).read_to_string(&mut text) {
         Ok(_) => Ok(text.trim().parse().ok()),
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Ok(None),

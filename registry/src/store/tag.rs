@@ -44,7 +44,7 @@ impl Store {
         self.durability.forget(&folder);
         let tags = self.layout.tags(name);
         if was_there && tags.is_dir() {
-            self.durability.sync_folders(BTreeSet::from([tags]))?;
+            self.durability.sync(BTreeSet::from([tags]))?;
         }
         Ok(was_there)
     }

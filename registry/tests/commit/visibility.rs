@@ -56,7 +56,7 @@ fn a_tag_in_commit_points_where_it_did() {
     // A registry that has nothing in its cache, as after a start, reads the link on disk.
     drop(registry);
     let registry = Registry::open(&Config::new(volume.path())).unwrap();
-    // The first links to be renamed are the revision's, which are there already; then the tag's.
+    // The first links to be placed are the revision's, which are there already; then the tag's.
     let held = failpoint::hold_at("links.renamed", 2);
     let moving = {
         let (registry, manifest) = (registry.clone(), new.manifest.clone());

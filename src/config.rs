@@ -153,6 +153,9 @@ fn settled(mut serve: Serve) -> Result<Serve, Error> {
     if registry.listen.is_empty() {
         return Err(Error::NoAddress);
     }
+    if let Some((one, other)) = address::overlap(&registry.listen, registry.admin_listen) {
+        return Err(Error::Overlap { one, other });
+    }
     registry.catalog_page = registry.catalog_page.min(registry.page_entries_max);
     // The registry's own pages are those under its public name too.
     let public = registry.http.location_base.as_deref().and_then(|url| url.split("://").nth(1));

@@ -155,6 +155,7 @@ fn of_settings(error: &config::Error) -> Option<String> {
         }
         E::NoDataFolder => hint("name a folder: wharf serve --root FOLDER"),
         E::NoAddress => hint("name one: wharf serve --listen 127.0.0.1:5000"),
+        E::Overlap { .. } => hint("leave one out of --listen, or give --admin-listen another port"),
     }
 }
 

@@ -126,7 +126,8 @@ pub fn start(settings: Settings) {
         .with_default(LevelFilter::WARN.min(settings.level.filter()))
         .with_target("wharf", settings.level.filter())
         .with_target(ALWAYS, LevelFilter::INFO.max(settings.level.filter()));
-    let lines = lines::layer().with_writer(io::stderr);
+    // When nobody reads stderr any more, the registry goes on without a log.
+    let lines = lines::layer().with_writer(io::stderr).log_internal_errors(false);
     let subscriber = tracing_subscriber::registry().with(targets);
     _ = match settings.format {
         Format::Text => {

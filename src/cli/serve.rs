@@ -10,8 +10,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
-use wharf_registry::Server;
+use tokio::sync::oneshot;
+use wharf_registry::{Config, Server};
 
+use crate::cli::serve::signals::Signals;
 use crate::config::setting::{Field, Setting};
 use crate::config::table::{FOR_FEW, SETTINGS};
 use crate::config::{self, CommandLine, Joined, Machine, Origin, Serve, Written};
@@ -114,8 +116,10 @@ pub fn run(args: ServeArgs, report: &Report) -> Result<(), Failure> {
     serve(joined.serve)
 }
 
-/// Tells once, in the log, which settings differ from the defaults and which do nothing.
+/// Tells once, in the log, where the store is, which settings differ from the defaults, and which do
+/// nothing.
 fn tell(joined: &Joined) {
+    tracing::info!("the store is in {}", joined.serve.registry.root.display());
     let taken = joined.taken.iter().map(|(name, text, origin)| format!("{name}={text} ({origin})"));
     let taken = taken.collect::<Vec<_>>().join(", ");
     if !taken.is_empty() {
@@ -156,27 +160,38 @@ fn serve(settings: Serve) -> Result<(), Failure> {
         .thread_name("wharf")
         .build()
         .map_err(Failure::Runtime)?;
-    let has_admin = settings.registry.admin_listen.is_some();
-    let ended = runtime.block_on(async {
-        let mut signals = signals::Signals::new().map_err(Failure::Signals)?;
-        let server = Server::bind(settings.registry)?;
-        tell_addresses(server.addresses(), has_admin);
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let running = server.run(async { _ = stopped.await });
-        let twice = async {
-            let name = signals.next().await;
-            tracing::info!("{name}: finishing the requests that are running");
-            _ = stop.send(());
-            signals.next().await
-        };
-        tokio::select! {
-            ended = running => ended.map_err(Failure::Serve),
-            _ = twice => Err(Failure::Interrupted),
-        }
-    });
+    let ended = runtime.block_on(until_told_to_stop(settings.registry));
     // Blocking work that is left is abandoned: every step of it is safe to stop at.
     runtime.shutdown_background();
     ended
+}
+
+async fn until_told_to_stop(config: Config) -> Result<(), Failure> {
+    let mut signals = Signals::new().map_err(Failure::Signals)?;
+    let has_admin = config.admin_listen.is_some();
+    // Opening waits for seconds where another process still holds the volume.
+    let opening = tokio::task::spawn_blocking(|| Server::bind(config));
+    let server = tokio::select! {
+        server = opening => match server {
+            Ok(server) => server?,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        },
+        _ = signals.next() => return Ok(()),
+    };
+    tell_addresses(server.addresses(), has_admin);
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = server.run(async { _ = stopped.await });
+    let told_twice = async {
+        let name = signals.next().await;
+        tracing::info!("{name}: finishing the requests that are running");
+        _ = stop.send(());
+        signals.next().await
+    };
+    tokio::select! {
+        ended = running => ended.map_err(Failure::Serve),
+        _ = told_twice => Err(Failure::Interrupted),
+    }
 }
 
 #[cfg(test)]

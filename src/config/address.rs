@@ -42,6 +42,28 @@ pub fn loopback(machine: &Machine, port: u16) -> Vec<SocketAddr> {
     addresses
 }
 
+/// Two addresses that cannot be listened on at once, since one covers the other. The API's addresses
+/// are opened together, so that `[::]` leaves IPv4 to the others; those of the admin pages are not.
+pub fn overlap(api: &[SocketAddr], admin: Option<SocketAddr>) -> Option<(SocketAddr, SocketAddr)> {
+    let within_api = api.iter().enumerate().find_map(|(index, one)| {
+        let other = api[index + 1..].iter().find(|other| {
+            one.is_ipv4() == other.is_ipv4() && (covers(one, other) || covers(other, one))
+        });
+        Some((*one, *other?))
+    });
+    let with_admin = |admin: SocketAddr| {
+        let api = api.iter().find(|api| covers(&admin, api) || covers(api, &admin));
+        Some((*api?, admin))
+    };
+    within_api.or_else(|| with_admin(admin?))
+}
+
+/// Whether whoever listens on `one` takes the connections to `other`.
+fn covers(one: &SocketAddr, other: &SocketAddr) -> bool {
+    let is_everything = one.ip().is_unspecified() && (one.is_ipv6() || other.is_ipv4());
+    one.port() == other.port() && one.port() != 0 && (is_everything || one.ip() == other.ip())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +90,28 @@ mod tests {
         ] {
             assert_eq!(read(text, true).as_deref(), with_ipv6, "{text}");
             assert_eq!(read(text, false).as_deref(), without, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_cover_each_other_are_found() {
+        for (api, admin, found) in [
+            ("127.0.0.1:5000 [::1]:5000", "", ""),
+            ("127.0.0.1:0 127.0.0.1:0", "127.0.0.1:0", ""),
+            ("[::]:5000 127.0.0.1:5000", "", ""),
+            ("[::]:5000 0.0.0.0:5000", "[::]:5001", ""),
+            ("[::]:5000 [::1]:5000", "", "[::]:5000 [::1]:5000"),
+            ("127.0.0.1:5000 0.0.0.0:5000", "", "127.0.0.1:5000 0.0.0.0:5000"),
+            ("[::]:5000", "127.0.0.1:5000", "[::]:5000 127.0.0.1:5000"),
+            ("127.0.0.1:5000", "[::]:5000", "127.0.0.1:5000 [::]:5000"),
+            ("127.0.0.1:5000", "127.0.0.1:5000", "127.0.0.1:5000 127.0.0.1:5000"),
+            ("127.0.0.1:5000", "[::1]:5000", ""),
+            ("127.0.0.1:5000", "127.0.0.2:5000", ""),
+        ] {
+            let api: Vec<SocketAddr> = api.split(' ').map(|one| one.parse().unwrap()).collect();
+            let both = overlap(&api, admin.parse().ok());
+            let shown = both.map_or(String::new(), |(one, other)| format!("{one} {other}"));
+            assert_eq!(shown, found, "{api:?} and {admin}");
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::config::Origin;
@@ -99,6 +100,14 @@ pub enum Error {
     /// No address to listen on is left.
     #[error("cannot listen nowhere: the list of addresses is empty")]
     NoAddress,
+    /// Two addresses of which one takes the other's connections.
+    #[error("cannot listen on both {one} and {other}: one covers the other")]
+    Overlap {
+        /// An address of the API.
+        one: SocketAddr,
+        /// Another, or that of the admin pages.
+        other: SocketAddr,
+    },
 }
 
 /// Writes each item on a line of its own, indented.

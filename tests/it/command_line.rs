@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::content::blob;
-use crate::harness::{Server, Setup, program};
+use crate::harness::{PATIENCE, Server, Setup, program};
 use crate::repository::Repository;
 
 /// Exit code, stdout and stderr of `wharf WORDS`.
@@ -42,6 +42,7 @@ fn a_wrong_command_line_ends_with_code_2_and_words_on_stderr() {
         (&["serve", "--manifest-max-size", "1"], "--manifest-size-max"),
         (&["serve", "--manifest-size-max", "much"], "hint: "),
         (&["serve"], "HOME"),
+        (&["serve", "--root", "/r", "--listen", ":5", "--admin-listen", ":5"], "covers the other"),
         (&["garbage-collect", "--delete-untagged", "/etc/registry.yml"], "nothing was deleted"),
         (&["registry", "garbage-collect", "-m", "/etc/registry.yml"], "nothing was deleted"),
     ] {
@@ -125,6 +126,33 @@ fn the_log_can_be_json_and_silent() {
             "{line}"
         );
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_it_while_it_waits_for_the_volume() {
+    let server = Server::start();
+    let mut command = Command::new(program());
+    command.args(["serve", "--listen", "127.0.0.1:0", "--root"]).arg(server.root());
+    let mut waiting = command.env_clear().stderr(Stdio::null()).spawn().unwrap();
+    let pid = rustix::process::Pid::from_child(&waiting);
+    let start = Instant::now();
+    while !catches_sigterm(waiting.id()) {
+        assert!(start.elapsed() < PATIENCE && waiting.try_wait().unwrap().is_none(), "it ended");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    // Without the signal it would end with code 2, saying who holds the volume.
+    assert_eq!(waiting.wait().unwrap().code(), Some(0));
+}
+
+/// Whether a process no longer ends by SIGTERM alone.
+#[cfg(target_os = "linux")]
+fn catches_sigterm(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+    caught >> (rustix::process::Signal::TERM.as_raw() - 1) & 1 == 1
 }
 
 #[test]

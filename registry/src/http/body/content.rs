@@ -121,3 +121,52 @@ impl ContentBody {
         error
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activity::Activity;
+    use http_body::Body as _;
+    use http_body_util::BodyExt;
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
+
+    fn body(content: &'static [u8], pieces: &[Piece]) -> crate::http::Body {
+        let content = Content::from_bytes(Bytes::from_static(content));
+        let client = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let sending = Arc::new(Activity::default()).sending(client, &"a".parse().unwrap());
+        let pieces = pieces.iter().cloned().collect();
+        crate::http::Body::content(ContentBody::new(content, pieces, sending))
+    }
+
+    #[tokio::test]
+    async fn pieces_come_in_order_and_as_many_bytes_as_were_told() {
+        let text = |text: &'static str| Piece::Text(Bytes::from_static(text.as_bytes()));
+        let table: [(&[Piece], &str); 4] = [
+            (&[Piece::Range(0..10)], "0123456789"),
+            (&[Piece::Range(3..5)], "34"),
+            (&[text("<"), Piece::Range(8..10), text("|"), Piece::Range(0..1), text(">")], "<89|0>"),
+            (&[], ""),
+        ];
+        for (pieces, expected) in table {
+            let body = body(b"0123456789", pieces);
+            assert_eq!(body.size_hint().exact(), Some(expected.len() as u64));
+            assert_eq!(body.collect().await.unwrap().to_bytes(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_is_known_with_the_last_frame() {
+        let mut body = body(b"0123456789", &[Piece::Range(0..10)]);
+        assert!(!body.is_end_stream());
+        let frame = body.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap().len(), 10);
+        assert!(body.is_end_stream(), "hyper need not ask again");
+    }
+
+    #[tokio::test]
+    async fn content_that_ends_early_breaks_the_body_off() {
+        let body = body(b"0123456789", &[Piece::Range(5..20)]);
+        assert!(matches!(body.collect().await, Err(BodyError::Short)));
+    }
+}

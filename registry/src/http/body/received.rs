@@ -150,3 +150,79 @@ impl RequestBody {
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::Empty;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use std::convert::Infallible;
+    use tokio::io::AsyncWriteExt;
+    use tokio::sync::mpsc;
+
+    /// What `collect` makes of a request that came as `parts`; the client then says nothing more,
+    /// or, if it `leaves`, closes.
+    async fn collect(parts: &[&str], limit: u64, leaves: bool) -> Result<Bytes, Failure> {
+        let (mut client, server) = tokio::io::duplex(1 << 16);
+        let (results, mut collected) = mpsc::channel(1);
+        let service = service_fn(move |request: http::Request<Incoming>| {
+            let results = results.clone();
+            async move {
+                let idle_max = Duration::from_millis(50);
+                let mut body = RequestBody::new(request.into_body(), false, idle_max);
+                _ = results.send(body.collect(limit).await).await;
+                Ok::<_, Infallible>(http::Response::new(Empty::<Bytes>::new()))
+            }
+        });
+        let protocol = hyper::server::conn::http1::Builder::new();
+        tokio::spawn(protocol.serve_connection(TokioIo::new(server), service));
+        for part in parts {
+            client.write_all(part.as_bytes()).await.unwrap();
+        }
+        if leaves {
+            drop(client);
+            return collected.recv().await.unwrap();
+        }
+        let result = collected.recv().await.unwrap();
+        drop(client);
+        result
+    }
+
+    const SIZED: &str = "PUT / HTTP/1.1\r\nContent-Length: 10\r\n\r\n";
+    const CHUNKED: &str = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    #[tokio::test]
+    async fn a_body_is_collected_whichever_way_it_comes() {
+        let table: [(&[&str], &str); 4] = [
+            (&[SIZED, "0123456789"], "0123456789"),
+            (&[SIZED, "01234", "56789"], "0123456789"),
+            (&[CHUNKED, "4\r\n0123\r\n", "2\r\n45\r\n0\r\n\r\n"], "012345"),
+            (&["PUT / HTTP/1.1\r\n\r\n"], ""),
+        ];
+        for (parts, expected) in table {
+            assert_eq!(collect(parts, 10, false).await.unwrap(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_beyond_the_limit_is_refused() {
+        let too_large = |result| {
+            let error = Error::ManifestTooLarge { limit: 9 }.to_string();
+            matches!(result, Err(Failure::Registry(found)) if found.to_string() == error)
+        };
+        assert!(too_large(collect(&[SIZED], 9, false).await), "before a byte came");
+        let chunk = "a\r\n0123456789\r\n";
+        assert!(too_large(collect(&[CHUNKED, chunk], 9, false).await), "as soon as it is seen");
+    }
+
+    #[tokio::test]
+    async fn silence_and_departure_end_a_body() {
+        let silent = collect(&[SIZED, "0123"], 10, false).await;
+        assert!(matches!(silent, Err(Failure::BodyIdle { .. })), "{silent:?}");
+        let gone = collect(&[SIZED, "0123"], 10, true).await;
+        assert!(matches!(gone, Err(Failure::BodyBroken { .. })), "{gone:?}");
+        let not_http = collect(&[CHUNKED, "no number\r\n"], 10, false).await;
+        assert!(matches!(not_http, Err(Failure::BodyBroken { .. })), "{not_http:?}");
+    }
+}

@@ -21,6 +21,7 @@ mod chunked_upload;
 mod clients;
 mod command_line;
 mod commands;
+mod crash;
 mod delete;
 mod document;
 mod durability;

@@ -45,6 +45,9 @@ pub enum DemoError {
         /// Which part of the image.
         part: &'static str,
     },
+    /// The person at the terminal ended it.
+    #[error("the demo was interrupted")]
+    Interrupted,
     /// The second push sent something.
     #[error("the second push sent {part} again, although nothing had changed")]
     SentAgain {

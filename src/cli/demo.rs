@@ -26,7 +26,14 @@ pub struct DemoArgs {}
 pub fn run(_args: DemoArgs, report: &Report) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(DemoError::Runtime)?;
-    Ok(report.data(&runtime.block_on(play(Progress::new(report)))?)?)
+    let demo = runtime.block_on(async {
+        tokio::select! {
+            demo = play(Progress::new(report)) => demo,
+            // So that the temporary folder is removed here too.
+            _ = tokio::signal::ctrl_c() => Err(DemoError::Interrupted),
+        }
+    })?;
+    Ok(report.data(&demo)?)
 }
 
 async fn play(progress: Progress) -> Result<Demo, DemoError> {

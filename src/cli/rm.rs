@@ -129,9 +129,17 @@ impl fmt::Display for Plan {
             ([tag], []) => write!(f, "the tag {tag}"),
             ([], [digest]) => write!(f, "the manifest {digest} and its tags"),
             (tags, manifests) => {
-                write!(f, "all {} tags and {} manifests", tags.len(), manifests.len())
+                let (tags, manifests) = (count(tags, "tag"), count(manifests, "manifest"));
+                write!(f, "everything ({tags}, {manifests})")
             }
         }
+    }
+}
+
+fn count<T>(things: &[T], noun: &str) -> String {
+    match things.len() {
+        1 => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
     }
 }
 
@@ -149,5 +157,26 @@ impl fmt::Display for Removed {
         let Self { repository, tags, manifests, .. } = self;
         tags.iter().try_for_each(|tag| writeln!(f, "removed {repository}:{tag}"))?;
         manifests.iter().try_for_each(|digest| writeln!(f, "removed {repository}@{digest}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wharf_oci::Algorithm;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_is_a_sentence() {
+        let digest = Digest::of(Algorithm::Sha256, b"x");
+        let tag: Tag = "1.0".parse().unwrap();
+        let plan = |tags: usize, manifests: usize| {
+            let (tags, manifests) = (vec![tag.clone(); tags], vec![digest; manifests]);
+            Plan { tags, manifests }.to_string()
+        };
+        assert_eq!(plan(1, 0), "the tag 1.0");
+        assert_eq!(plan(0, 1), format!("the manifest {digest} and its tags"));
+        assert_eq!(plan(1, 1), "everything (1 tag, 1 manifest)");
+        assert_eq!(plan(3, 2), "everything (3 tags, 2 manifests)");
     }
 }

@@ -18,9 +18,10 @@ pub(crate) struct Catalog {
     reading: Mutex<()>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Names {
     /// Nobody has asked yet.
+    #[default]
     Unread,
     /// The volume is being read; what changed meanwhile (and whether it is there now), the reader
     /// may have missed.
@@ -28,12 +29,6 @@ enum Names {
         changed: BTreeMap<RepositoryName, bool>,
     },
     Known(BTreeSet<RepositoryName>),
-}
-
-impl Default for Names {
-    fn default() -> Self {
-        Self::Unread
-    }
 }
 
 impl Registry {

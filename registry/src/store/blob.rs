@@ -128,7 +128,7 @@ impl Store {
         crate::failpoint::reach("links.renamed");
         self.durability.sync(touched)?;
         crate::failpoint::reach("links.synced");
-        self.blobs_in_commit.end(&self.layout.blob(stored));
+        self.reveal_blob(stored);
         self.reveal_links(&placed);
         Ok(())
     }
@@ -142,6 +142,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let path = self.layout.blob(stored);
         let _digest = self.blob_locks.lock(*stored);
+        // What can be read already stays readable while it is replaced.
         if self.blob_size(stored)?.is_none() {
             self.blobs_in_commit.begin(&path, None);
         }
@@ -151,8 +152,14 @@ impl Store {
         fs::rename(source, &path).map_err(|error| StoreError::io("rename", &path, error))
     }
 
+    fn reveal_blob(&self, stored: &Digest) {
+        let _digest = self.blob_locks.lock(*stored);
+        self.blobs_in_commit.end(&self.layout.blob(stored));
+    }
+
     /// Whether a file of `size` bytes at `path` may be shown as the bytes of `stored`.
     fn is_readable(&self, stored: &Digest, path: &Path, size: u64) -> bool {
+        // Only one digest names no bytes at all; under any other, an empty file is what a crash left.
         let plausible = size > 0 || *stored == Digest::empty(Algorithm::Sha256);
         plausible && self.blobs_in_commit.before(path).is_none()
     }

@@ -16,6 +16,7 @@ use wharf_oci::Digest;
 
 use super::durability::Durability;
 use super::error::{StoreError, present};
+use super::keyed_lock::KeyedLock;
 use super::staging::Staging;
 
 /// A link's text is `sha512:` and 128 digits at most; anything longer is not a link.
@@ -30,13 +31,17 @@ pub(crate) struct InCommit {
 
 impl InCommit {
     /// From here on `path` reads as `before`.
+    ///
+    /// Where another commit of the same path has begun, its "before" holds for this one too, and the
+    /// first of them to become durable shows both. The caller holds the path's lock.
     pub(crate) fn begin(&self, path: &Path, before: Option<Digest>) {
-        if self.lock().insert(path.to_path_buf(), before).is_none() {
+        self.lock().entry(path.to_path_buf()).or_insert_with(|| {
             self.count.fetch_add(1, Ordering::SeqCst);
-        }
+            before
+        });
     }
 
-    /// From here on `path` reads as it is on disk.
+    /// From here on `path` reads as it is on disk. The caller holds the path's lock.
     pub(crate) fn end(&self, path: &Path) {
         if self.lock().remove(path).is_some() {
             self.count.fetch_sub(1, Ordering::SeqCst);
@@ -61,18 +66,20 @@ impl InCommit {
 pub(crate) struct StagedLink {
     file: TempPath,
     path: PathBuf,
-    before: Option<Digest>,
+    digest: Digest,
 }
 
 /// Reads the links of one volume and writes them.
 #[derive(Debug)]
 pub(crate) struct Links {
     in_commit: InCommit,
+    /// Held while a link takes its place, and while it is revealed.
+    places: KeyedLock<PathBuf>,
 }
 
 impl Links {
     pub(crate) fn new() -> Self {
-        Self { in_commit: InCommit::default() }
+        Self { in_commit: InCommit::default(), places: KeyedLock::new() }
     }
 
     /// The digest that the link at `path` holds.
@@ -94,15 +101,18 @@ impl Links {
         staging: &Staging,
         written: &mut BTreeSet<PathBuf>,
     ) -> Result<Option<StagedLink>, StoreError> {
-        let before = self.read(path)?;
-        if before == Some(*digest) {
+        if self.read(path)? == Some(*digest) {
             return Ok(None);
         }
         let mut file = staging.file()?;
         file.write_all(digest.to_string().as_bytes())
             .map_err(|error| StoreError::io("write", path, error))?;
         written.insert(file.path().to_path_buf());
-        Ok(Some(StagedLink { file: file.into_temp_path(), path: path.to_path_buf(), before }))
+        Ok(Some(StagedLink {
+            file: file.into_temp_path(),
+            path: path.to_path_buf(),
+            digest: *digest,
+        }))
     }
 
     /// Moves a synced link to its place and adds the folders to sync to `touched`. It reads as
@@ -113,25 +123,30 @@ impl Links {
         durability: &Durability,
         touched: &mut BTreeSet<PathBuf>,
     ) -> Result<PathBuf, StoreError> {
-        let StagedLink { file, path, before } = staged;
+        let StagedLink { file, path, digest } = staged;
         if let Some(folder) = path.parent() {
             durability.make_folder(folder, touched)?;
         }
-        self.in_commit.begin(&path, before);
-        file.persist(&path).map_err(|error| {
-            self.in_commit.end(&path);
-            StoreError::io("rename", &path, error.error)
-        })?;
+        let _place = self.places.lock(path.clone());
+        let before = read_digest(&path)?;
+        // The same link, durable already by another commit's work, stays visible.
+        if before != Some(digest) {
+            self.in_commit.begin(&path, before);
+        }
+        // If this fails, the path goes on reading as before, which is what it is.
+        file.persist(&path).map_err(|error| StoreError::io("rename", &path, error.error))?;
         Ok(path)
     }
 
     /// Lets readers see the link as it is on disk: its folders are synced.
     pub(crate) fn reveal(&self, path: &Path) {
+        let _place = self.places.lock(path.to_path_buf());
         self.in_commit.end(path);
     }
 
     /// Removes the link's folder and all in it; returns whether the link was there.
     pub(crate) fn remove(&self, path: &Path) -> Result<bool, StoreError> {
+        let _place = self.places.lock(path.to_path_buf());
         let was_there = self.read(path)?.is_some();
         if let Some(folder) = path.parent() {
             present(fs::remove_dir_all(folder), "remove", folder)?;

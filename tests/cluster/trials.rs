@@ -148,18 +148,15 @@ fn registry_2_and_wharf_change_places(cluster: &Cluster) {
 fn the_containerfile_builds_the_same_image(cluster: &Cluster) {
     let podman = cluster.podman();
     let built = image::build_wharf(podman);
+    let of = |image: &str, field: &str| {
+        let field = format!("{{{{json .Config.{field}}}}}");
+        // Podman puts a PATH into every image that it builds.
+        let path = "\"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\",";
+        podman.run(["image", "inspect", "--format", &field, image]).replace(path, "")
+    };
     for field in ["Entrypoint", "Cmd", "Env", "ExposedPorts", "Volumes", "WorkingDir", "StopSignal"]
     {
-        let of = |image: &str| {
-            podman.run([
-                "image",
-                "inspect",
-                "--format",
-                &format!("{{{{json .Config.{field}}}}}"),
-                image,
-            ])
-        };
-        assert_eq!(of(built), of(cluster.wharf()), "{field}");
+        assert_eq!(of(built, field), of(cluster.wharf(), field), "{field}");
     }
     let registry = Registry::start(podman, built, "built");
     podman.run(["exec", registry.name(), "/wharf", "healthcheck"]);

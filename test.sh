@@ -2,7 +2,7 @@
 # Every test of Wharf, or the parts named:
 #
 #     ./test.sh                 all of it
-#     ./test.sh lint unit       the parts named, in this order
+#     ./test.sh lint unit       the parts named, in this order; also a subject of tests/it, as `crash`
 #     ./test.sh --list          the parts there are
 #
 # Installs what the tests need where it may (apt as root, Go's modules); what is still missing is said
@@ -242,32 +242,37 @@ test_names() {
 
 part_test() {
     [ "$1" = tidy ] || prepare # tidy reads the source and needs nothing
+    if [ "$1" = conformance ] && [ -z "${OCI_CONFORMANCE:-}" ]; then
+        return # said above
+    fi
     stage "$1" cargo test -p wharf --test "$1"
 }
 
-run_part() {
-    case $1 in
-        lint) part_lint ;;
-        unit) part_unit ;;
-        *) part_test "$1" ;;
-    esac
+# One subject of tests/it, such as `crash`.
+part_subject() {
+    prepare
+    stage "it: $1" cargo test -p wharf --test it "$1::"
 }
 
 parts="lint unit $(test_names | tr '\n' ' ')"
+is_part() { case " $parts " in *" $1 "*) ;; *) return 1 ;; esac; }
+is_subject() { grep -q "^mod $1;" tests/it/main.rs; }
+
 if [ "${1:-}" = --list ]; then
     printf '%s\n' $parts
     exit
 fi
 for part in "$@"; do
-    case " $parts " in
-        *" $part "*) ;;
-        *)
-            say "there is no part $part; there are: $parts"
-            exit 2
-            ;;
-    esac
+    is_part "$part" || is_subject "$part" || {
+        say "there is no part $part; there are: ${parts% }, and the subjects of tests/it"
+        exit 2
+    }
 done
 for part in ${*:-$parts}; do
-    run_part "$part"
+    case $part in
+        lint) part_lint ;;
+        unit) part_unit ;;
+        *) if is_part "$part"; then part_test "$part"; else part_subject "$part"; fi ;;
+    esac
 done
 finish

@@ -29,7 +29,7 @@ fn names_outside_the_grammar() {
         server.post(format!("/v2/{name}/blobs/uploads/")).refused(400, "NAME_INVALID");
     }
     let longest = "a".repeat(255);
-    Repository::new(&server, &longest).start_upload();
+    Repository::new(&server, &longest).push_named("v1");
 }
 
 #[test]

@@ -389,6 +389,28 @@ fn clients_may_send_credentials_nobody_asked_for() {
 }
 
 #[test]
+fn proxies_may_speak_http_1_0() {
+    let server = Server::start();
+    let (repository, blobs, manifest) = with_image(&server);
+    // As nginx does towards what stands behind it, unless told otherwise.
+    let as_old = |request: crate::wire::Request| {
+        let text = request.to_bytes();
+        let end = text.windows(8).position(|window| window == b"HTTP/1.1").unwrap() + 7;
+        let mut connection = server.connect();
+        connection.write(&[&text[..end], b"0", &text[end + 1..]].concat()).unwrap();
+        let response = connection.receive("GET").unwrap();
+        assert_eq!(response.header("Transfer-Encoding"), None, "{response}");
+        assert_eq!(connection.rest(), b"", "the connection is closed");
+        response
+    };
+    assert_eq!(as_old(server.get("/v2/")).status, 200);
+    assert_eq!(as_old(repository.manifest("v1")).body, manifest.bytes);
+    assert_eq!(as_old(repository.blob(&sha256(&blobs[1]))).body, blobs[1]);
+    let close = repository.close(&repository.start_upload(), &sha256(b"old"));
+    assert_eq!(as_old(close.body("old")).status, 201);
+}
+
+#[test]
 fn clients_may_escape_digests_and_names() {
     let server = Server::start();
     let (repository, blobs, manifest) = with_image(&server);

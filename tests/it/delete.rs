@@ -101,6 +101,20 @@ fn what_was_deleted_may_come_back() {
 }
 
 #[test]
+fn a_pull_that_has_begun_is_finished() {
+    let server = Server::start();
+    let repository = Repository::new(&server, NAME);
+    let bytes = crate::content::blob("being read", 24 * 1024 * 1024);
+    let digest = repository.push(&bytes);
+    let mut connection = server.connect();
+    connection.write(&repository.blob(&digest).to_bytes()).unwrap();
+    connection.wait_for_bytes();
+    server.delete(repository.blob_path(&digest)).expect(202);
+    assert!(connection.receive("GET").unwrap().body == bytes, "other bytes");
+    repository.blob_head(&digest).expect(404);
+}
+
+#[test]
 fn an_index_goes_without_its_children() {
     let server = Server::start();
     let repository = Repository::new(&server, NAME);

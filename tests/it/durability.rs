@@ -148,6 +148,62 @@ fn a_tag_that_moves_is_always_somewhere() {
     assert_eq!(repository.manifest("moving").expect(200).body, known[1]);
 }
 
+/// Clients that push, move, delete and read the same few things, each at its own pace.
+#[test]
+fn clients_that_get_in_each_others_way_break_nothing() {
+    let server = Server::start();
+    let images: Vec<_> =
+        (0..3).map(|i| image(Algorithm::Sha256, &format!("contended {i}"))).collect();
+    std::thread::scope(|scope| {
+        for client in 0..6_usize {
+            let (server, images) = (&server, &images);
+            scope.spawn(move || {
+                let repository = Repository::new(server, NAME);
+                let uploads = repository.uploads_path();
+                for step in 0..30 {
+                    let (blobs, manifest) = &images[(client + step) % images.len()];
+                    let tag = ["a", "b"][step % 2];
+                    let layer = sha256(&blobs[1]);
+                    let response = match (client * 7 + step * 5) % 9 {
+                        0 | 1 => repository.push_as(Push::ALL[step % 5], &blobs[1], &layer),
+                        2 | 3 => {
+                            drop(blobs.iter().map(|b| repository.push(b)).collect::<Vec<_>>());
+                            repository.put(tag, manifest).send()
+                        }
+                        4 => server.delete(repository.manifest_path(tag)).send(),
+                        5 => server.delete(repository.manifest_path(&manifest.digest())).send(),
+                        6 => server.delete(repository.blob_path(&layer)).send(),
+                        7 => server.post(format!("{uploads}?mount={layer}")).send(),
+                        _ => server.get(repository.tags_path()).send(),
+                    };
+                    assert!(response.status < 500 && response.status != 409, "{response}");
+                    let get = repository.manifest(tag).send();
+                    let is_one = images.iter().any(|(_, manifest)| manifest.bytes == get.body);
+                    assert!(get.status == 404 || is_one, "{get}");
+                    let get = repository.blob(&layer).send();
+                    assert!(get.status == 404 || get.body == blobs[1], "{get}");
+                }
+            });
+        }
+    });
+    let check = |server: &Server| {
+        let repository = Repository::new(server, NAME);
+        let tags = server.get(repository.tags_path()).send();
+        let tags = if tags.status == 404 { vec![] } else { repository.tags() };
+        for tag in &tags {
+            let get = repository.manifest(tag).expect(200);
+            repository.manifest_head(get.the("Docker-Content-Digest")).expect(200);
+        }
+        tags
+    };
+    let before = check(&server);
+    let server = server.restart();
+    assert_eq!(check(&server), before);
+    // And whatever they left, it can be pushed.
+    let (blobs, manifest) = &images[0];
+    Repository::new(&server, NAME).push_image("a", blobs, manifest);
+}
+
 #[test]
 fn a_blob_is_not_seen_before_it_is_whole() {
     let server = Server::start();

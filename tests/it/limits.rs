@@ -82,6 +82,34 @@ fn a_body_that_stops_is_given_up_and_what_came_is_kept() {
 }
 
 #[test]
+fn a_reader_that_stops_is_given_up() {
+    let server = Setup::new().arguments(["--body-idle-max", "1s"]).start();
+    let repository = Repository::new(&server, NAME);
+    let bytes = blob("not taken", 24 * 1024 * 1024);
+    let digest = repository.push(&bytes);
+    let mut connection = server.connect();
+    connection.write(&repository.blob(&digest).to_bytes()).unwrap();
+    connection.wait_for_bytes();
+    // A connection is gone for the server when its socket is.
+    let is_served = || {
+        let port = format!(":{:04X} ", connection.local_port());
+        let sockets = std::fs::read_to_string(format!("/proc/{}/net/tcp", server.pid())).unwrap();
+        let mut lines = sockets.lines().filter(|line| line.contains(&port));
+        // Fields: number, own address, the other address, state, queues, …, inode (0: no owner).
+        lines.any(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            fields[2].ends_with(port.trim()) && fields[9] != "0"
+        })
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while is_served() {
+        assert!(Instant::now() < deadline, "still served");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(connection.receive("GET").is_err(), "not the whole body");
+}
+
+#[test]
 fn an_idle_connection_is_closed() {
     let server = Setup::new().arguments(["--idle-time-max", "1s"]).start();
     let start = Instant::now();

@@ -176,6 +176,25 @@ fn a_client_that_waits_for_leave_to_send_gets_it() {
 }
 
 #[test]
+fn a_client_that_waits_for_leave_to_send_what_is_refused_need_not_send_it() {
+    let server = Server::start();
+    let repository = Repository::new(&server, NAME);
+    let unknown = format!("{}00000000-0000-4000-8000-000000000000", repository.uploads_path());
+    let location = repository.start_upload();
+    for (target, status) in [
+        (with_digest(&unknown, &sha256(b"x")), 404),
+        (with_digest(&location, "sha256:bad"), 400),
+        (repository.manifest_path("-bad"), 400),
+    ] {
+        let put = server.put(target).header("Expect", "100-continue").body(vec![b'x'; 100_000]);
+        let request = put.to_bytes();
+        let mut connection = server.connect();
+        connection.write(&request[..request.len() - 100_000]).unwrap();
+        assert_eq!(connection.receive_any("PUT").unwrap().status, status, "at once");
+    }
+}
+
+#[test]
 fn many_sessions_go_on_at_once() {
     let server = Server::start();
     let repository = Repository::new(&server, NAME);

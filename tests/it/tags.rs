@@ -141,6 +141,24 @@ fn the_most_that_may_be_asked_is_a_setting() {
 }
 
 #[test]
+fn tags_may_be_called_like_the_files_that_hold_them() {
+    let server = Server::start();
+    let repository = Repository::new(&server, NAME);
+    let (blobs, manifest) = image(Algorithm::Sha256, "like files");
+    let mut tags = ["current", "index", "link", "data", "_layers", "_manifests", "sha256", "list"];
+    for tag in tags {
+        repository.push_image(tag, &blobs, &manifest);
+    }
+    tags.sort_unstable();
+    assert_eq!(repository.tags(), tags);
+    for tag in tags {
+        assert_eq!(repository.manifest(tag).expect(200).body, manifest.bytes);
+        server.delete(repository.manifest_path(tag)).expect(202);
+    }
+    assert_eq!(repository.tags(), [""; 0]);
+}
+
+#[test]
 fn hundreds_of_tags_are_listed() {
     let server = Setup::new().arguments(["--page-entries-max", "100"]).start();
     let repository = Repository::new(&server, NAME);

@@ -172,7 +172,8 @@ impl Connection {
     /// Reads one answer, an interim one too.
     pub(crate) fn receive_any(&mut self, method: &str) -> io::Result<Response> {
         let line = self.line()?;
-        let status = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        let rest = line.strip_prefix("HTTP/1.1 ").or_else(|| line.strip_prefix("HTTP/1.0 "));
+        let status = rest.and_then(|rest| rest.get(..3)?.parse().ok());
         let status = status.ok_or_else(|| invalid(format!("not a status line: {line:?}")))?;
         let mut response = Response { status, headers: Vec::new(), body: Vec::new() };
         loop {
@@ -196,6 +197,16 @@ impl Connection {
             Err(error) if error.kind() != io::ErrorKind::ConnectionReset => panic!("{error}"),
             _ => rest,
         }
+    }
+
+    /// The port on this side.
+    pub(crate) fn local_port(&self) -> u16 {
+        self.stream.get_ref().local_addr().unwrap().port()
+    }
+
+    /// Waits until something of the answer is there, and leaves it to be read.
+    pub(crate) fn wait_for_bytes(&mut self) {
+        assert!(!self.stream.fill_buf().unwrap().is_empty(), "the server hung up");
     }
 
     /// Reads no more than `length` bytes of a body.

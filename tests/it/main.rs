@@ -26,6 +26,7 @@ mod delete;
 mod document;
 mod durability;
 mod errors;
+mod every_client;
 mod limits;
 mod manifests;
 mod matrix;

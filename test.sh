@@ -200,9 +200,12 @@ finish() {
 
 # ---- parts ----
 
+# One selection for all, so that each dependency is built once, with one set of features.
+selection='--workspace --all-features'
+
 part_lint() {
     stage 'format' cargo fmt --all --check
-    stage 'clippy' cargo clippy --workspace --all-targets --all-features -- -D warnings
+    stage 'clippy' cargo clippy $selection --all-targets -- -D warnings
     RUSTDOCFLAGS='-D warnings' stage 'documentation' cargo doc --workspace --no-deps
     check_for_macos
     if has cargo-deny; then
@@ -225,18 +228,23 @@ check_for_macos() {
 }
 
 part_unit() {
-    stage 'the program' cargo test -p wharf --bins
-    stage 'the crates' cargo test --workspace --exclude wharf --all-features
+    local tests
+    tests=$(test_names */tests */*/tests | sed 's/^/--test /')
+    # shellcheck disable=SC2086 # words
+    stage 'unit' cargo test $selection --lib --bins $tests
+    stage 'examples in the documentation' cargo test $selection --doc
 }
 
-# The folders and files of tests/ are parts too, each by its name.
+# The test programs in folders: each file, and each folder with a main.rs, by its name.
 test_names() {
-    local file
-    for file in tests/*.rs tests/*/main.rs; do
-        [ -e "$file" ] || continue
-        file=${file#tests/}
-        file=${file%/main.rs}
-        printf '%s\n' "${file%.rs}"
+    local folder file
+    for folder in "$@"; do
+        for file in "$folder"/*.rs "$folder"/*/main.rs; do
+            [ -e "$file" ] || continue
+            file=${file#"$folder"/}
+            file=${file%/main.rs}
+            printf '%s\n' "${file%.rs}"
+        done
     done | sort
 }
 
@@ -245,16 +253,16 @@ part_test() {
     if [ "$1" = conformance ] && [ -z "${OCI_CONFORMANCE:-}" ]; then
         return # said above
     fi
-    stage "$1" cargo test -p wharf --test "$1"
+    stage "$1" cargo test $selection --test "$1"
 }
 
 # One subject of tests/it, such as `crash`.
 part_subject() {
     prepare
-    stage "it: $1" cargo test -p wharf --test it "$1::"
+    stage "it: $1" cargo test $selection --test it "$1::"
 }
 
-parts="lint unit $(test_names | tr '\n' ' ')"
+parts="lint unit $(test_names tests | tr '\n' ' ')"
 is_part() { case " $parts " in *" $1 "*) ;; *) return 1 ;; esac; }
 is_subject() { grep -q "^mod $1;" tests/it/main.rs; }
 

@@ -12,6 +12,9 @@ const RESERVE: u64 = 64;
 /// macOS refuses more than this, whatever its hard limit says.
 const SURELY_ALLOWED: u64 = 10_240;
 
+/// The most connections that can be counted, where descriptors do not run out.
+const COUNTABLE: usize = 1 << 28;
+
 /// Raises the soft limit to the hard one; gives `wanted`, or less where descriptors would run out.
 pub(super) fn connections_max(wanted: usize) -> usize {
     let limit = raise();
@@ -19,11 +22,12 @@ pub(super) fn connections_max(wanted: usize) -> usize {
     if wanted <= possible {
         return wanted;
     }
-    let limit = limit.unwrap_or_default();
-    tracing::warn!(
-        "accepting {possible} connections at once instead of {wanted}: the process may have no \
-         more than {limit} open files; raise that limit (ulimit -n) for more"
-    );
+    if let Some(limit) = limit {
+        tracing::warn!(
+            "accepting {possible} connections at once instead of {wanted}: the process may have \
+             no more than {limit} open files; raise that limit (ulimit -n) for more"
+        );
+    }
     possible
 }
 
@@ -46,9 +50,9 @@ fn raise() -> Option<u64> {
 }
 
 fn possible(limit: Option<u64>) -> usize {
-    let Some(limit) = limit else { return usize::MAX };
+    let Some(limit) = limit else { return COUNTABLE };
     let possible = limit.saturating_sub(RESERVE) / PER_CONNECTION;
-    usize::try_from(possible).unwrap_or(usize::MAX).max(1)
+    usize::try_from(possible).unwrap_or(COUNTABLE).clamp(1, COUNTABLE)
 }
 
 #[cfg(test)]
@@ -57,9 +61,14 @@ mod tests {
 
     #[test]
     fn connections_leave_descriptors_for_their_files() {
-        for (limit, expected) in
-            [(None, usize::MAX), (Some(0), 1), (Some(1024), 320), (Some(1_048_576), 349_504)]
-        {
+        let table = [
+            (None, COUNTABLE),
+            (Some(u64::MAX), COUNTABLE),
+            (Some(0), 1),
+            (Some(1024), 320),
+            (Some(1_048_576), 349_504),
+        ];
+        for (limit, expected) in table {
             assert_eq!(possible(limit), expected, "{limit:?}");
         }
     }

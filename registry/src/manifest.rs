@@ -160,6 +160,8 @@ impl Floor {
         Ok(Some(served))
     }
 
+    /// The digest is held until its tags have moved: a delete in between would leave them pointing
+    /// at nothing.
     fn store_manifest(
         &self,
         name: &RepositoryName,
@@ -167,11 +169,9 @@ impl Floor {
         manifest: &Manifest,
         tags: &[Tag],
     ) -> Result<(), StoreError> {
-        {
-            let _held = self.cache.digest_locks.lock((name.clone(), *digest));
-            self.store.put_revision(name, digest, manifest.bytes())?;
-            self.indexes.manifest_put(name, digest, manifest);
-        }
+        let _held = self.cache.digest_locks.lock((name.clone(), *digest));
+        self.store.put_revision(name, digest, manifest.bytes())?;
+        self.indexes.manifest_put(name, digest, manifest);
         self.catalog.manifest_put(name);
         for tag in tags {
             self.move_tag(name, tag, digest)?;
@@ -188,6 +188,10 @@ impl Floor {
         } else if let Some(bytes) = self.store.read_blob(&revision.stored, u64::MAX)? {
             names.push(Digest::of(Algorithm::Sha512, &bytes));
         }
+        // Held in order, until all is gone: see `store_manifest`.
+        names.sort_unstable();
+        let keys = names.iter().map(|digest| (name.clone(), *digest));
+        let _held: Vec<_> = keys.map(|key| self.cache.digest_locks.lock(key)).collect();
         let pointing = self.indexes.tags(self, name, |tags| {
             let is_pointing = |(_, target): &(&Tag, &Digest)| names.contains(target);
             tags.iter().filter(is_pointing).map(|(tag, _)| tag.clone()).collect::<Vec<_>>()
@@ -196,9 +200,7 @@ impl Floor {
             self.remove_tag(name, &tag, Some(&names))?;
         }
         for digest in &names {
-            let key = (name.clone(), *digest);
-            let _held = self.cache.digest_locks.lock(key.clone());
-            self.cache.manifests.remove(&key);
+            self.cache.manifests.remove(&(name.clone(), *digest));
             self.store.remove_revision(name, digest)?;
             self.indexes.manifest_removed(name, digest);
         }

@@ -24,7 +24,9 @@ pub(crate) mod error;
 pub(crate) mod keyed_lock;
 mod layout;
 mod link;
+#[cfg_attr(not(target_os = "linux"), path = "store/no_mapping.rs")]
 mod mapping;
+mod mappings;
 pub(crate) mod repository;
 pub(crate) mod revision;
 mod staging;
@@ -38,6 +40,7 @@ use self::error::StoreError;
 use self::keyed_lock::KeyedLock;
 use self::layout::Layout;
 use self::link::{InCommit, Links, StagedLink};
+use self::mappings::Mappings;
 use self::staging::Staging;
 use self::volume_lock::{LockError, VolumeLock};
 
@@ -51,6 +54,7 @@ pub(crate) struct Store {
     /// Blob files that are renamed into place but not durable yet.
     blobs_in_commit: InCommit,
     blob_locks: KeyedLock<Digest>,
+    mappings: Mappings,
     /// Upload sessions last touched before this moment may have been torn by a power cut.
     power_lost_before: Option<SystemTime>,
     _lock: VolumeLock,
@@ -94,6 +98,7 @@ impl Store {
             durability: Durability::new(layout.volume()),
             blobs_in_commit: InCommit::default(),
             blob_locks: KeyedLock::new(),
+            mappings: Mappings::default(),
             power_lost_before: boot::power_lost_before(&layout.own().join("boot")),
             layout,
             _lock: lock,

@@ -64,7 +64,12 @@ impl Store {
             return Ok(None);
         }
         if size > SMALL_BYTES_MAX {
-            return Ok(Some(Content::from_file(file, &path, size)));
+            let content = self.mappings.get(stored, &found).unwrap_or_else(|| {
+                let content = Content::from_file(file, &path, size);
+                self.mappings.keep(stored, &found, &content);
+                content
+            });
+            return Ok(Some(content));
         }
         let bytes = read_whole(file, &path, size)?;
         let intact = Digest::of(Algorithm::Sha256, &bytes) == *stored;

@@ -14,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::error::StoreError;
 
 /// What may wait to be written, by anybody, for a sync of the whole file system: 16 MiB.
+#[cfg(target_os = "linux")]
 const DIRTY_KIB_MAX: u64 = 16 << 10;
 
 /// The folders of one volume and how far they are durable.

@@ -78,14 +78,31 @@ impl Floor {
     /// Opens a blob and remembers what small requests will ask for next.
     fn open(&self, key: DigestKey) -> Result<Option<Content>, StoreError> {
         let _held = self.cache.digest_locks.lock(key.clone());
-        let Some(stored) = self.store.layer(&key.0, &key.1)? else { return Ok(None) };
-        let Some(content) = self.store.open_blob(&stored)? else { return Ok(None) };
-        if !self.is_plausible(&key.0, &key.1, &stored, content.size())? {
-            return Ok(None);
+        let content = self.read(&key)?;
+        match &content {
+            Some(content) => {
+                let small = content.bytes().is_some().then(|| content.clone());
+                self.cache.blobs.insert(key, KnownBlob { size: content.size(), content: small });
+            }
+            None => {
+                self.cache.blobs.remove(&key);
+            }
         }
-        let small = content.bytes().is_some().then(|| content.clone());
-        self.cache.blobs.insert(key, KnownBlob { size: content.size(), content: small });
-        Ok(Some(content))
+        Ok(content)
+    }
+
+    fn read(&self, (name, digest): &DigestKey) -> Result<Option<Content>, StoreError> {
+        let Some(stored) = self.store.layer(name, digest)? else { return Ok(None) };
+        let Some(content) = self.store.open_blob(&stored)? else { return Ok(None) };
+        let plausible = self.is_plausible(name, digest, &stored, content.size())?;
+        Ok(plausible.then_some(content))
+    }
+
+    /// Forgets what was known of a blob, whose file has just been replaced.
+    pub(crate) fn refresh_blob(&self, name: &RepositoryName, digest: &Digest) {
+        let key = (name.clone(), *digest);
+        let _held = self.cache.digest_locks.lock(key.clone());
+        self.cache.blobs.remove(&key);
     }
 
     /// Whether a file of `size` bytes can be what the digest names. Where a manifest of the
@@ -103,28 +120,27 @@ impl Floor {
         }
     }
 
-    /// The size of a blob that a manifest names, when it is readable and may be what it is said
-    /// to be.
+    /// The size of a blob that a manifest names, as the volume has it now.
     pub(crate) fn size_for_manifest(
         &self,
         name: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<u64>, StoreError> {
-        let key = (name.clone(), *digest);
-        if let Some(known) = self.cache.blobs.get(&key) {
-            return Ok(Some(known.size));
-        }
-        Ok(self.open(key)?.map(|content| content.size()))
+        Ok(self.open((name.clone(), *digest))?.map(|content| content.size()))
     }
 
     /// Checks a blob whose size a manifest denies. `false`: it is damaged and now reads as absent.
-    pub(crate) fn recheck(&self, key: DigestKey) -> Result<bool, StoreError> {
-        let _held = self.cache.digest_locks.lock(key.clone());
-        self.cache.blobs.remove(&key);
-        match self.store.layer(&key.0, &key.1)? {
-            Some(stored) => self.store.is_intact(&stored),
-            None => Ok(false),
-        }
+    pub(crate) fn recheck(
+        &self,
+        name: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, StoreError> {
+        let is_intact = match self.store.layer(name, digest)? {
+            Some(stored) => self.store.is_intact(&stored)?,
+            None => false,
+        };
+        self.refresh_blob(name, digest);
+        Ok(is_intact)
     }
 
     fn mount(

@@ -2,8 +2,8 @@
 //! manifests give to blobs.
 //!
 //! An index is read from the volume at the first question and kept up by every later change. It is
-//! never written down, so there is nothing to distrust after registry:2 has used the volume. How
-//! many are kept is bounded by the entries they hold; one that was dropped is read again.
+//! never written down, so there is nothing to distrust after registry:2 has used the volume. What is
+//! kept is bounded by its size in memory; an index that was dropped is read again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +14,15 @@ use crate::registry::Floor;
 use crate::store::error::StoreError;
 use crate::store::revision::Revision;
 
-/// The most entries (tags, manifests, blobs) that all indexes together hold, about 20 MiB.
-const ENTRIES_MAX: usize = 200_000;
+/// The memory that all indexes together may take: 24 MiB.
+const BYTES_MAX: usize = 24 << 20;
+
+/// What a tag, a referrer or the size of a blob takes beside its text.
+const ENTRY_BYTES: usize = 200;
+
+/// Annotations of a referrer that are listed with it, names and values together: 16 KiB. Larger ones
+/// stand in its manifest only, so that a list cannot be made to fill the memory.
+const ANNOTATION_BYTES_MAX: usize = 16 << 10;
 
 /// The indexes that are in memory.
 #[derive(Debug)]
@@ -26,14 +33,14 @@ pub(crate) struct Indexes {
 #[derive(Debug, Default)]
 struct Kept {
     indexes: HashMap<RepositoryName, Weighed>,
-    /// The entries of all of them, as last weighed.
-    entries: usize,
+    /// What all of them take, as last weighed.
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct Weighed {
     index: Arc<Mutex<Index>>,
-    entries: usize,
+    bytes: usize,
 }
 
 /// The index of one repository; each half is there once somebody has asked for it.
@@ -50,6 +57,8 @@ struct Manifests {
     referrers: BTreeMap<Digest, BTreeMap<Digest, Descriptor>>,
     /// The size that manifests give to a blob; the first one that was read counts.
     sizes: HashMap<Digest, u64>,
+    /// What they take, without regard to what was removed since.
+    bytes: usize,
 }
 
 impl Indexes {
@@ -70,7 +79,7 @@ impl Indexes {
             held.tags = Some(read_tags(floor, name)?);
         }
         let result = answer(held.tags.get_or_insert_default());
-        self.bound(name, held.entries());
+        self.bound(name, held.bytes());
         Ok(result)
     }
 
@@ -148,7 +157,7 @@ impl Indexes {
             held.manifests = Some(Manifests::read(floor, name)?);
         }
         let result = answer(held.manifests.get_or_insert_default());
-        self.bound(name, held.entries());
+        self.bound(name, held.bytes());
         Ok(result)
     }
 
@@ -159,7 +168,9 @@ impl Indexes {
     fn change(&self, name: &RepositoryName, change: impl FnOnce(&mut Index)) {
         let index = lock(&self.kept).indexes.get(name).map(|weighed| Arc::clone(&weighed.index));
         if let Some(index) = index {
-            change(&mut lock(&index));
+            let mut held = lock(&index);
+            change(&mut held);
+            self.bound(name, held.bytes());
         }
     }
 
@@ -167,28 +178,25 @@ impl Indexes {
         Arc::clone(&lock(&self.kept).indexes.entry(name.clone()).or_default().index)
     }
 
-    /// Weighs the index of `current` anew and drops others while all together hold too much.
-    fn bound(&self, current: &RepositoryName, entries: usize) {
+    /// Weighs the index of `current` anew and drops others while all together take too much; in the
+    /// end its own, which was good for one answer.
+    fn bound(&self, current: &RepositoryName, bytes: usize) {
         let mut kept = lock(&self.kept);
         let Some(weighed) = kept.indexes.get_mut(current) else { return };
-        let before = std::mem::replace(&mut weighed.entries, entries);
-        kept.entries = kept.entries - before + entries;
-        while kept.entries > ENTRIES_MAX {
-            let Some(other) = kept.indexes.keys().find(|name| *name != current).cloned() else {
-                return;
-            };
-            let dropped = kept.indexes.remove(&other).map_or(0, |weighed| weighed.entries);
-            kept.entries -= dropped;
+        let before = std::mem::replace(&mut weighed.bytes, bytes);
+        kept.bytes = kept.bytes - before + bytes;
+        while kept.bytes > BYTES_MAX {
+            let other = kept.indexes.keys().find(|name| *name != current).cloned();
+            let dropped = kept.indexes.remove(other.as_ref().unwrap_or(current));
+            kept.bytes -= dropped.map_or(0, |weighed| weighed.bytes);
         }
     }
 }
 
 impl Index {
-    fn entries(&self) -> usize {
-        let tags = self.tags.as_ref().map_or(0, BTreeMap::len);
-        let manifests =
-            self.manifests.as_ref().map_or(0, |held| held.sizes.len() + held.referrers.len());
-        1 + tags + manifests
+    fn bytes(&self) -> usize {
+        let tags = self.tags.as_ref().map_or(0, |tags| tags.len() * ENTRY_BYTES);
+        ENTRY_BYTES + tags + self.manifests.as_ref().map_or(0, |manifests| manifests.bytes)
     }
 }
 
@@ -205,10 +213,14 @@ impl Manifests {
 
     fn add(&mut self, digest: &Digest, manifest: &Manifest) {
         for blob in manifest.config().into_iter().chain(manifest.layers()) {
-            self.sizes.entry(blob.digest).or_insert(blob.size);
+            self.sizes.entry(blob.digest).or_insert_with(|| {
+                self.bytes += ENTRY_BYTES;
+                blob.size
+            });
         }
         if let Some(subject) = manifest.subject() {
             let referrer = describe(digest, manifest);
+            self.bytes += ENTRY_BYTES + text_bytes(&referrer.annotations);
             self.referrers.entry(subject.digest).or_default().insert(*digest, referrer);
         }
     }
@@ -223,11 +235,17 @@ impl Manifests {
 
 /// The descriptor by which a referrer is listed (distribution spec, "Listing Referrers").
 fn describe(digest: &Digest, manifest: &Manifest) -> Descriptor {
+    let all = manifest.annotations();
+    let fits = text_bytes(all) <= ANNOTATION_BYTES_MAX;
     Descriptor {
         artifact_type: manifest.artifact_type().map(str::to_owned),
-        annotations: manifest.annotations().clone(),
+        annotations: if fits { all.clone() } else { BTreeMap::new() },
         ..Descriptor::new(manifest.media_type(), *digest, manifest.bytes().len() as u64)
     }
+}
+
+fn text_bytes(annotations: &BTreeMap<String, String>) -> usize {
+    annotations.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
 fn read_manifest(floor: &Floor, revision: &Revision) -> Result<Option<Manifest>, StoreError> {

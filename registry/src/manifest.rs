@@ -147,7 +147,7 @@ impl Floor {
         let key: DigestKey = (name.clone(), digest);
         let _held = self.cache.digest_locks.lock(key.clone());
         let Some(revision) = self.store.revision(name, &digest)? else { return Ok(None) };
-        let Some(bytes) = self.store.read_blob(&revision.stored, u64::MAX)? else {
+        let Some(bytes) = self.store.read_blob(&revision.stored, STORED_BYTES_MAX)? else {
             return Ok(None);
         };
         let Ok(manifest) = Manifest::from_stored(bytes) else { return Ok(None) };
@@ -185,7 +185,7 @@ impl Floor {
         let mut names = vec![*digest];
         if *digest != revision.stored {
             names.push(revision.stored);
-        } else if let Some(bytes) = self.store.read_blob(&revision.stored, u64::MAX)? {
+        } else if let Some(bytes) = self.store.read_blob(&revision.stored, STORED_BYTES_MAX)? {
             names.push(Digest::of(Algorithm::Sha512, &bytes));
         }
         // Held in order, until all is gone: see `store_manifest`.
@@ -226,6 +226,7 @@ impl Floor {
         if missing.is_empty() {
             return Ok(());
         }
+        missing.sort_unstable();
         missing.dedup();
         Err(Error::ManifestBlobsUnknown { name: name.clone(), missing })
     }
@@ -238,13 +239,10 @@ impl Floor {
             // Never pushed by design (image spec, "Non-distributable layers").
             None => Ok(media_type::is_non_distributable(&blob.media_type)),
             // One of the two is wrong, and only the bytes can tell which.
-            Some(size) => {
-                let key = (name.clone(), blob.digest);
-                if !self.recheck(key).map_err(failed)? {
-                    return Ok(false);
-                }
-                Err(Error::SizeMismatch { announced: blob.size, received: size })
+            Some(received) if self.recheck(name, &blob.digest).map_err(failed)? => {
+                Err(Error::SizeMismatch { announced: blob.size, received })
             }
+            Some(_) => Ok(false),
         }
     }
 
@@ -268,6 +266,9 @@ fn digest_of(manifest: &Manifest, reference: &Reference) -> Result<Digest, Error
     }
     Ok(found)
 }
+
+/// A stored manifest is read up to this size, whatever the limit for new ones is now: 64 MiB.
+const STORED_BYTES_MAX: u64 = 64 << 20;
 
 fn unknown(name: &RepositoryName, reference: &Reference) -> Error {
     Error::ManifestUnknown { name: name.clone(), reference: reference.clone() }

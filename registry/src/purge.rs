@@ -32,34 +32,39 @@ impl Registry {
 }
 
 impl Floor {
+    /// A repository or a session that cannot be read is passed over: the others are looked at.
     fn purge(&self, now: SystemTime) -> Result<usize, StoreError> {
-        let limits = &self.config.uploads;
         let mut purged = 0;
         for name in self.store.repository_names()? {
-            for found in self.store.uploads(&name)? {
-                let idle = now.duration_since(found.touched_at).unwrap_or_default();
-                if idle <= limits.idle_max {
-                    continue;
+            let found = self.store.uploads(&name).unwrap_or_else(|error| {
+                tracing::warn!("cannot look for idle uploads of {name}: {error}");
+                Vec::new()
+            });
+            for found in found {
+                match self.purge_one(&found, now) {
+                    Ok(gone) => purged += usize::from(gone),
+                    Err(error) => tracing::warn!("cannot purge upload {}: {error}", found.id),
                 }
-                let hours = idle.as_secs() / 3600;
-                if limits.purge_dry_run {
-                    tracing::info!("would purge upload {} of {name}, idle {hours} h", found.id);
-                    continue;
-                }
-                if self.is_receiving(&found) {
-                    continue;
-                }
-                tracing::info!("purged upload {} of {name}, idle {hours} h", found.id);
-                self.sessions.remove(&found.id);
-                self.store.remove_upload(&found.name, &found.id)?;
-                purged += 1;
             }
         }
         Ok(purged)
     }
 
-    /// Whether a request is sending into the session. If not, it is claimed, and stays so.
-    fn is_receiving(&self, found: &FoundUpload) -> bool {
-        self.sessions.get(&found.id).is_some_and(|session| session.try_claim().is_none())
+    fn purge_one(&self, found: &FoundUpload, now: SystemTime) -> Result<bool, StoreError> {
+        let limits = &self.config.uploads;
+        let idle = now.duration_since(found.touched_at).unwrap_or_default();
+        if idle <= limits.idle_max {
+            return Ok(false);
+        }
+        let (id, name, hours) = (found.id, &found.name, idle.as_secs() / 3600);
+        if limits.purge_dry_run {
+            tracing::info!("would purge upload {id} of {name}, idle {hours} h");
+            return Ok(false);
+        }
+        let gone = self.remove_idle(name, &id)?;
+        if gone {
+            tracing::info!("purged upload {id} of {name}, idle {hours} h");
+        }
+        Ok(gone)
     }
 }

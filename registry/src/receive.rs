@@ -80,7 +80,7 @@ impl Receiving {
         {
             return Err(self.abandon(Error::BlobTooLarge { limit }).await);
         }
-        let Some(pipeline) = &mut self.pipeline else { return Err(self.ended()) };
+        let Some(pipeline) = &mut self.pipeline else { return Err(self.session.unknown()) };
         let length = bytes.len() as u64;
         match pipeline.take(bytes).await {
             Ok(()) => {
@@ -99,18 +99,8 @@ impl Receiving {
     /// # Errors
     /// As [`Receiving::append`].
     pub async fn pause(mut self) -> Result<u64, Error> {
-        let Some(pipeline) = self.pipeline.take() else { return Err(self.ended()) };
-        match pipeline.pause().await {
-            Ok(progress) => {
-                let length = progress.length;
-                self.session.give_back(progress);
-                Ok(length)
-            }
-            Err(source) => {
-                let error = self.registry.floor().failed("write an upload", source);
-                Err(self.abandon(error).await)
-            }
-        }
+        let Some(pipeline) = self.pipeline.take() else { return Err(self.session.unknown()) };
+        to_the_end(pause(self.registry.clone(), Arc::clone(&self.session), pipeline)).await
     }
 
     /// Closes the session: checks the digest and stores the blob. Bytes and links are durable and
@@ -119,50 +109,82 @@ impl Receiving {
     /// # Errors
     /// [`Error::DigestMismatch`]; else as [`Receiving::append`].
     pub async fn commit(mut self, digest: &Digest) -> Result<u64, Error> {
-        let Some(pipeline) = self.pipeline.take() else { return Err(self.ended()) };
-        let (writing, hashing, filling) = match pipeline.drain().await {
-            Ok(drained) => drained,
-            Err(source) => {
-                let error = self.registry.floor().failed("write an upload", source);
-                return Err(self.abandon(error).await);
-            }
-        };
-        let received = Received { writing, hashing, filling };
-        let (session, claimed) = (Arc::clone(&self.session), *digest);
-        self.registry.crossing(move |floor| received.commit(floor, &session, &claimed)).await
+        let Some(pipeline) = self.pipeline.take() else { return Err(self.session.unknown()) };
+        let (registry, session) = (self.registry.clone(), Arc::clone(&self.session));
+        to_the_end(commit(registry, session, pipeline, *digest)).await
     }
 
     /// Gives the session up because of `error`.
     async fn abandon(&mut self, error: Error) -> Error {
         // Dropped lanes finish the buffers they have; nobody waits for them any more.
         self.pipeline = None;
-        let session = Arc::clone(&self.session);
-        let abandoned = self.registry.crossing(move |floor| {
-            floor.abandon(&session);
-            Ok(())
-        });
-        abandoned.await.err().unwrap_or(error)
+        abandon(&self.registry, &self.session, error).await
     }
+}
 
-    fn ended(&self) -> Error {
-        Error::UploadUnknown { name: self.session.name.clone(), id: self.session.id }
+/// Does what was begun, also when the client leaves and the request is dropped in the middle.
+async fn to_the_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        // The work is never aborted, so it panicked: so does the request that asked for it.
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
+}
+
+async fn pause(
+    registry: Registry,
+    session: Arc<Session>,
+    pipeline: Pipeline,
+) -> Result<u64, Error> {
+    match pipeline.pause().await {
+        Ok(progress) => {
+            let length = progress.length;
+            session.give_back(progress);
+            Ok(length)
+        }
+        Err(source) => {
+            let error = registry.floor().failed("write an upload", source);
+            Err(abandon(&registry, &session, error).await)
+        }
+    }
+}
+
+async fn commit(
+    registry: Registry,
+    session: Arc<Session>,
+    pipeline: Pipeline,
+    claimed: Digest,
+) -> Result<u64, Error> {
+    match pipeline.drain().await {
+        Ok((writing, hashing, filling)) => {
+            let received = Received { writing, hashing, filling };
+            registry.crossing(move |floor| received.commit(floor, &session, &claimed)).await
+        }
+        Err(source) => {
+            let error = registry.floor().failed("write an upload", source);
+            Err(abandon(&registry, &session, error).await)
+        }
+    }
+}
+
+/// Ends the session because of `error`.
+async fn abandon(registry: &Registry, session: &Arc<Session>, error: Error) -> Error {
+    let session = Arc::clone(session);
+    let abandoned = registry.crossing(move |floor| {
+        floor.abandon(&session);
+        Ok(())
+    });
+    abandoned.await.err().unwrap_or(error)
 }
 
 impl Drop for Receiving {
     /// The client has gone: what it sent is kept for a resume.
     fn drop(&mut self) {
         let Some(pipeline) = self.pipeline.take() else { return };
-        let (session, registry) = (Arc::clone(&self.session), self.registry.clone());
-        let keep = async move {
-            match pipeline.pause().await {
-                Ok(progress) => session.give_back(progress),
-                Err(_) => registry.floor().sessions.remove(&session.id),
-            }
-        };
+        let kept = pause(self.registry.clone(), Arc::clone(&self.session), pipeline);
         // Without a runtime the process is ending, and the file has what it has.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(keep);
+            runtime.spawn(kept);
         }
     }
 }
@@ -192,16 +214,16 @@ impl Pipeline {
     /// Waits until both lanes are done and takes them apart. What is left in the last, unfinished
     /// buffer is handed over too.
     async fn drain(self) -> Result<(Writer, Hashing, Vec<u8>), StoreError> {
-        let writing = self.writing.finish().await?;
-        let hashing = self.hashing.finish().await?;
-        Ok((writing, hashing, self.filling))
+        // Both are waited for, also when one failed: then nobody has the file any more.
+        let (writing, hashing) = (self.writing.finish().await, self.hashing.finish().await);
+        Ok((writing?, hashing?, self.filling))
     }
 
     async fn pause(mut self) -> Result<Progress, StoreError> {
-        if !self.filling.is_empty() {
-            self.send().await?;
-        }
-        let (writing, hashing, _) = self.drain().await?;
+        let sent = if self.filling.is_empty() { Ok(()) } else { self.send().await };
+        let drained = self.drain().await;
+        sent?;
+        let (writing, hashing, _) = drained?;
         // A file that must still be read from its beginning is read when the session is closed.
         let hashes = hashing.catch_up.is_none().then_some(hashing.hashes);
         Ok(Progress { length: writing.length, hashes })
@@ -247,8 +269,12 @@ impl Received {
         }
         let both = [*claimed, sha256];
         let named = if sha256 == *claimed { &both[..1] } else { &both[..] };
-        floor.store.commit_upload(&session.name, &session.id, &sha256, named)?;
-        Ok(Stored::As(self.writing.length))
+        let length = self.writing.length;
+        floor.store.commit_upload(&session.name, &session.id, length, &sha256, named)?;
+        for digest in named {
+            floor.refresh_blob(&session.name, digest);
+        }
+        Ok(Stored::As(length))
     }
 }
 
@@ -322,6 +348,7 @@ fn hash_prefix(hashes: &mut Hashes, path: &PathBuf, length: u64) -> Result<(), S
     let mut step = vec![0; BUFFER_BYTES];
     loop {
         match prefix.read(&mut step).map_err(failed)? {
+            0 if prefix.limit() > 0 => return Err(StoreError::CutShort { path: path.clone() }),
             0 => return Ok(()),
             read => hashes.update(&step[..read]),
         }

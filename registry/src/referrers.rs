@@ -51,7 +51,9 @@ impl Floor {
         let bytes = self.store.read_blob(&revision.stored, self.config.manifest_bytes_max)?;
         let Some(Ok(index)) = bytes.map(Manifest::from_stored) else { return Ok(()) };
         for child in index.children() {
-            if !found.iter().any(|known| known.digest == child.digest) {
+            let is_listed = found.iter().any(|known| known.digest == child.digest);
+            // One that was deleted stays in the index that its client keeps.
+            if !is_listed && self.store.revision(name, &child.digest)?.is_some() {
                 found.push(child.clone());
             }
         }

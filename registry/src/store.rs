@@ -27,6 +27,7 @@ mod link;
 #[cfg_attr(not(target_os = "linux"), path = "store/no_mapping.rs")]
 mod mapping;
 mod mappings;
+mod regular;
 pub(crate) mod repository;
 pub(crate) mod revision;
 mod staging;
@@ -40,9 +41,12 @@ use self::error::StoreError;
 use self::keyed_lock::KeyedLock;
 use self::layout::Layout;
 use self::link::{InCommit, Links, StagedLink};
-use self::mappings::Mappings;
+use self::mappings::{FileIdentity, Mappings};
 use self::staging::Staging;
 use self::volume_lock::{LockError, VolumeLock};
+
+/// Checked files that are remembered.
+const INTACT_MAX: usize = 1024;
 
 /// One volume, open for writing by this process alone.
 #[derive(Debug)]
@@ -55,6 +59,10 @@ pub(crate) struct Store {
     blobs_in_commit: InCommit,
     blob_locks: KeyedLock<Digest>,
     mappings: Mappings,
+    /// Held while a blob is checked against its digest.
+    checks: KeyedLock<Digest>,
+    /// Files that were found to be what their digest names.
+    intact: quick_cache::sync::Cache<Digest, FileIdentity>,
     /// Upload sessions last touched before this moment may have been torn by a power cut.
     power_lost_before: Option<SystemTime>,
     _lock: VolumeLock,
@@ -99,6 +107,8 @@ impl Store {
             blobs_in_commit: InCommit::default(),
             blob_locks: KeyedLock::new(),
             mappings: Mappings::default(),
+            checks: KeyedLock::new(),
+            intact: quick_cache::sync::Cache::new(INTACT_MAX),
             power_lost_before: boot::power_lost_before(&layout.own().join("boot")),
             layout,
             _lock: lock,

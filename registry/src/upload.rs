@@ -15,6 +15,8 @@ use wharf_oci::{Algorithm, ContentRange, Digest, Hasher, RepositoryName, UploadI
 use crate::error::Error;
 use crate::receive::Receiving;
 use crate::registry::{Floor, Registry};
+use crate::store::error::StoreError;
+use crate::store::keyed_lock::KeyedLock;
 
 /// How long a request waits for an earlier one on the same session, whose client has usually gone.
 const CLAIM_WAIT: Duration = Duration::from_secs(5);
@@ -34,9 +36,11 @@ pub struct Incoming {
 }
 
 /// The sessions that this process knows of.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sessions {
     open: Mutex<HashMap<UploadId, Arc<Session>>>,
+    /// Held while a session is found on disk, and while it is removed from there.
+    locks: KeyedLock<UploadId>,
 }
 
 /// One session.
@@ -46,8 +50,25 @@ pub(crate) struct Session {
     pub(crate) id: UploadId,
     /// Bytes that are in the file.
     pub(crate) offset: AtomicU64,
-    idle: Mutex<Option<Progress>>,
-    returned: Notify,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Any request may claim it.
+    Idle(Box<Progress>),
+    /// A request has it.
+    Claimed,
+    /// Committed, cancelled or given up: there is nothing left to claim.
+    Ended,
+}
+
+/// The right to continue a session. Dropped, it gives the session back.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    session: Arc<Session>,
+    progress: Option<Progress>,
 }
 
 /// What a session has come to.
@@ -135,11 +156,9 @@ impl Registry {
     ) -> Result<Receiving, Error> {
         self.require_writable()?;
         let session = self.session(name, id).await?;
-        let mut progress = session.claim().await?;
-        if let Err(error) = self.admit(&session, &progress, &incoming).await {
-            session.give_back(progress);
-            return Err(error);
-        }
+        let claim = session.claim().await?;
+        self.admit(&session, claim.length(), &incoming).await?;
+        let mut progress = claim.take();
         if let (0, Some(digest)) = (progress.length, incoming.digest) {
             progress.hashes = Some(Hashes::new(digest.algorithm()));
         }
@@ -153,10 +172,8 @@ impl Registry {
     pub async fn cancel_upload(&self, name: &RepositoryName, id: &UploadId) -> Result<(), Error> {
         self.require_writable()?;
         let session = self.session(name, id).await?;
-        session.claim().await?;
-        self.floor().sessions.remove(id);
-        let (name, id) = (name.clone(), *id);
-        self.blocking("cancel an upload", move |floor| floor.store.remove_upload(&name, &id)).await
+        session.claim().await?.take();
+        self.blocking("cancel an upload", move |floor| floor.end(&session)).await
     }
 
     /// The session, from the table or as an earlier process left it on disk.
@@ -167,6 +184,10 @@ impl Registry {
         }
         let (wanted, found) = (name.clone(), *id);
         self.blocking("find an upload", move |floor| {
+            let _held = floor.sessions.locks.lock(found);
+            if let Some(session) = floor.sessions.get(&found) {
+                return Ok(Some(session));
+            }
             let length = floor.store.upload_length(&wanted, &found)?;
             Ok(length.map(|length| {
                 let hashes = (length == 0).then(|| Hashes::new(Algorithm::Sha256));
@@ -178,15 +199,10 @@ impl Registry {
     }
 
     /// Whether the session can take what the request announces.
-    async fn admit(
-        &self,
-        session: &Session,
-        progress: &Progress,
-        incoming: &Incoming,
-    ) -> Result<(), Error> {
+    async fn admit(&self, session: &Session, held: u64, incoming: &Incoming) -> Result<(), Error> {
         if let Some(range) = incoming.range {
-            if range.first != progress.length {
-                return Err(session.out_of_order(progress.length));
+            if range.first != held {
+                return Err(session.out_of_order(held));
             }
             let announced = range.last - range.first + 1;
             if let Some(received) = incoming.length.filter(|length| *length != announced) {
@@ -195,7 +211,7 @@ impl Registry {
         }
         let length = incoming.length.unwrap_or(0);
         if let Some(limit) = self.floor().config.blob_bytes_max
-            && progress.length.saturating_add(length) > limit
+            && held.saturating_add(length) > limit
         {
             return Err(Error::BlobTooLarge { limit });
         }
@@ -203,6 +219,12 @@ impl Registry {
             self.crossing(move |floor| floor.require_room(length)).await?;
         }
         Ok(())
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { open: Mutex::default(), locks: KeyedLock::new() }
     }
 }
 
@@ -216,22 +238,17 @@ impl Sessions {
         self.lock().get(id).cloned()
     }
 
-    pub(crate) fn remove(&self, id: &UploadId) {
-        self.lock().remove(id);
-    }
-
-    /// Puts a session into the table; if another request found it on disk first, that one stays.
+    /// Puts a session into the table.
     fn insert(&self, name: RepositoryName, id: UploadId, progress: Progress) -> Arc<Session> {
-        let session = || {
-            Arc::new(Session {
-                name,
-                id,
-                offset: AtomicU64::new(progress.length),
-                idle: Mutex::new(Some(progress)),
-                returned: Notify::new(),
-            })
-        };
-        Arc::clone(self.lock().entry(id).or_insert_with(session))
+        let session = Arc::new(Session {
+            name,
+            id,
+            offset: AtomicU64::new(progress.length),
+            state: Mutex::new(State::Idle(Box::new(progress))),
+            changed: Notify::new(),
+        });
+        self.lock().insert(id, Arc::clone(&session));
+        session
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Arc<Session>>> {
@@ -240,42 +257,79 @@ impl Sessions {
 }
 
 impl Session {
-    /// Takes the state out, waiting a little for a request that is on its way out.
-    async fn claim(&self) -> Result<Progress, Error> {
+    /// Claims the session, waiting a little for a request that is on its way out.
+    async fn claim(self: &Arc<Self>) -> Result<Claim, Error> {
         let claimed = tokio::time::timeout(CLAIM_WAIT, async {
             loop {
-                let returned = self.returned.notified();
-                if let Some(progress) = self.try_claim() {
-                    return progress;
+                let changed = self.changed.notified();
+                match self.try_claim() {
+                    Some(claim) => return Ok(claim),
+                    None if self.has_ended() => return Err(self.unknown()),
+                    None => changed.await,
                 }
-                returned.await;
             }
         });
-        claimed.await.map_err(|_| Error::UploadBusy {
-            name: self.name.clone(),
-            id: self.id,
-            offset: self.offset.load(Ordering::Acquire),
+        claimed.await.unwrap_or_else(|_| {
+            let offset = self.offset.load(Ordering::Acquire);
+            Err(Error::UploadBusy { name: self.name.clone(), id: self.id, offset })
         })
     }
 
-    /// Takes the state out unless a request has it.
-    pub(crate) fn try_claim(&self) -> Option<Progress> {
-        self.lock_idle().take()
+    /// Claims the session unless a request has it, or it has ended.
+    fn try_claim(self: &Arc<Self>) -> Option<Claim> {
+        let mut state = self.lock();
+        match std::mem::replace(&mut *state, State::Claimed) {
+            State::Idle(progress) => {
+                Some(Claim { session: Arc::clone(self), progress: Some(*progress) })
+            }
+            other => {
+                *state = other;
+                None
+            }
+        }
     }
 
     /// Puts the state back for the next request.
     pub(crate) fn give_back(&self, progress: Progress) {
         self.offset.store(progress.length, Ordering::Release);
-        *self.lock_idle() = Some(progress);
-        self.returned.notify_one();
+        *self.lock() = State::Idle(Box::new(progress));
+        self.changed.notify_one();
     }
 
-    pub(crate) fn out_of_order(&self, offset: u64) -> Error {
+    pub(crate) fn unknown(&self) -> Error {
+        Error::UploadUnknown { name: self.name.clone(), id: self.id }
+    }
+
+    fn out_of_order(&self, offset: u64) -> Error {
         Error::UploadOutOfOrder { name: self.name.clone(), id: self.id, offset }
     }
 
-    fn lock_idle(&self) -> MutexGuard<'_, Option<Progress>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn has_ended(&self) -> bool {
+        matches!(*self.lock(), State::Ended)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Claim {
+    fn length(&self) -> u64 {
+        self.progress.as_ref().map_or(0, |progress| progress.length)
+    }
+
+    /// Takes the state over: from here on the caller gives it back, or ends the session.
+    fn take(mut self) -> Progress {
+        // Nothing else takes it, and this takes the claim itself.
+        self.progress.take().unwrap_or(Progress { length: 0, hashes: None })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(progress) = self.progress.take() {
+            self.session.give_back(progress);
+        }
     }
 }
 
@@ -288,11 +342,39 @@ fn random() -> [u8; 16] {
 }
 
 impl Floor {
-    /// Removes the session from the table and the disk; the bytes are no longer wanted.
+    /// Removes a claimed session from the disk, and then from the table: in this order nobody finds
+    /// a half of it.
+    pub(crate) fn end(&self, session: &Session) -> Result<(), StoreError> {
+        let _held = self.sessions.locks.lock(session.id);
+        let removed = self.store.remove_upload(&session.name, &session.id);
+        self.sessions.lock().remove(&session.id);
+        *session.lock() = State::Ended;
+        session.changed.notify_waiters();
+        removed
+    }
+
+    /// Ends a session whose client will hear of something else.
     pub(crate) fn abandon(&self, session: &Session) {
-        self.sessions.remove(&session.id);
-        if let Err(error) = self.store.remove_upload(&session.name, &session.id) {
+        if let Err(error) = self.end(session) {
             tracing::warn!("cannot remove upload session {}: {error}", session.id);
         }
+    }
+
+    /// Removes a session that was found on disk, unless a request is sending into it.
+    pub(crate) fn remove_idle(
+        &self,
+        name: &RepositoryName,
+        id: &UploadId,
+    ) -> Result<bool, StoreError> {
+        let Some(session) = self.sessions.get(id) else {
+            let _held = self.sessions.locks.lock(*id);
+            if self.sessions.get(id).is_some() {
+                return Ok(false);
+            }
+            return self.store.remove_upload(name, id).map(|()| true);
+        };
+        let Some(claim) = session.try_claim() else { return Ok(false) };
+        claim.take();
+        self.end(&session).map(|()| true)
     }
 }

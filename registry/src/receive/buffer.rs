@@ -10,6 +10,9 @@ pub(super) const BUFFER_BYTES: usize = 256 << 10;
 /// Buffers of one upload that may be under way at once, beside the one being filled.
 const BUFFERS: usize = 4;
 
+/// Empty buffers that are kept for use again: what a client that stalls holds.
+const EMPTY_MAX: usize = 2;
+
 /// The buffers of one upload, used again and again.
 #[derive(Debug)]
 pub(super) struct Buffers {
@@ -58,7 +61,10 @@ impl Drop for Full {
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.clear();
-        lock(&self.buffers.empty).push(bytes);
+        let mut empty = lock(&self.buffers.empty);
+        if empty.len() < EMPTY_MAX {
+            empty.push(bytes);
+        }
     }
 }
 

@@ -11,6 +11,11 @@ use wharf_oci::{Algorithm, Digest, Hasher, RepositoryName};
 use super::Store;
 use super::content::{Content, SMALL_BYTES_MAX};
 use super::error::{StoreError, present};
+use super::mappings::identity;
+use super::regular;
+
+/// Files up to this size share their sync with other commits: 1 MiB.
+const SHARED_SYNC_BYTES_MAX: u64 = 1 << 20;
 
 /// How much is read at once when a file is hashed.
 const HASH_STEP_BYTES: usize = 256 << 10;
@@ -31,11 +36,11 @@ impl Store {
     /// The address of a sha512 is known only to the links of a repository, so those are asked.
     pub(crate) fn find_anywhere(&self, digest: &Digest) -> Result<Option<Digest>, StoreError> {
         if is_address(digest) {
-            return Ok(self.blob_size(digest)?.map(|_| *digest));
+            return Ok(self.open_blob(digest)?.map(|_| *digest));
         }
         for name in self.repository_names()? {
             if let Some(stored) = self.layer(&name, digest)?
-                && self.blob_size(&stored)?.is_some()
+                && self.open_blob(&stored)?.is_some()
             {
                 return Ok(Some(stored));
             }
@@ -57,10 +62,9 @@ impl Store {
     /// Small content is checked against its digest on the way; damaged content reads as absent.
     pub(crate) fn open_blob(&self, stored: &Digest) -> Result<Option<Content>, StoreError> {
         let path = self.layout.blob(stored);
-        let Some(file) = present(File::open(&path), "open", &path)? else { return Ok(None) };
-        let found = file.metadata().map_err(|error| StoreError::io("read", &path, error))?;
+        let Some((file, found)) = regular::open(&path)? else { return Ok(None) };
         let size = found.len();
-        if !found.is_file() || !self.is_readable(stored, &path, size) {
+        if !self.is_readable(stored, &path, size) {
             return Ok(None);
         }
         if size > SMALL_BYTES_MAX {
@@ -88,7 +92,7 @@ impl Store {
         if size > bytes_max {
             return Ok(None);
         }
-        let Some(file) = present(File::open(&path), "open", &path)? else { return Ok(None) };
+        let Some((file, _)) = regular::open(&path)? else { return Ok(None) };
         let bytes = read_whole(file, &path, size)?;
         Ok((Digest::of(Algorithm::Sha256, &bytes) == *stored).then_some(bytes))
     }
@@ -96,19 +100,37 @@ impl Store {
     /// Reads the file under `stored` and says whether it is what the digest names. One that is not
     /// is moved out of the way, to `wharf/damaged/`, so that it reads as absent and the next push
     /// heals it.
+    ///
+    /// Nobody who reads or pushes the blob waits for this, and a file that was found intact is not
+    /// read again.
     pub(crate) fn is_intact(&self, stored: &Digest) -> Result<bool, StoreError> {
         let path = self.layout.blob(stored);
-        let _digest = self.blob_locks.lock(*stored);
-        let Some(file) = present(File::open(&path), "open", &path)? else { return Ok(false) };
-        if digest_of_file(file, &path, Algorithm::Sha256)? == *stored {
+        let _check = self.checks.lock(*stored);
+        let Some((file, found)) = regular::open(&path)? else { return Ok(false) };
+        let identity = identity(&found);
+        if self.intact.get(stored) == Some(identity) {
             return Ok(true);
         }
+        if digest_of_file(file, &path, Algorithm::Sha256)? == *stored {
+            self.intact.insert(*stored, identity);
+            return Ok(true);
+        }
+        let _digest = self.blob_locks.lock(*stored);
+        let is_same = present(fs::metadata(&path), "read", &path)?
+            .is_some_and(|now| self::identity(&now) == identity);
+        if is_same {
+            self.move_away(stored, &path)?;
+        }
+        // Replaced meanwhile by bytes that were checked.
+        Ok(!is_same)
+    }
+
+    fn move_away(&self, stored: &Digest, path: &Path) -> Result<(), StoreError> {
         let aside = self.layout.damaged(stored);
         tracing::warn!("{stored} is damaged on the volume; moved to {}", aside.display());
         let moved = fs::create_dir_all(aside.parent().unwrap_or(&aside))
-            .and_then(|()| fs::rename(&path, &aside));
-        present(moved, "move away", &path)?;
-        Ok(false)
+            .and_then(|()| fs::rename(path, &aside));
+        present(moved, "move away", path).map(drop)
     }
 
     /// Moves `source`, whose bytes hash to `stored`, to its place and writes `links` to it.
@@ -121,7 +143,8 @@ impl Store {
         stored: &Digest,
         links: &[(PathBuf, Digest)],
     ) -> Result<(), StoreError> {
-        let mut written = BTreeSet::from([source.to_path_buf()]);
+        let mut written = BTreeSet::new();
+        sync_or_share(source, &mut written)?;
         let staged = self.stage_links(links, &mut written)?;
         crate::failpoint::reach("blob.written");
         self.durability.sync(written)?;
@@ -168,6 +191,18 @@ impl Store {
         let plausible = size > 0 || *stored == Digest::empty(Algorithm::Sha256);
         plausible && self.blobs_in_commit.before(path).is_none()
     }
+}
+
+/// Syncs a large file here and now, so that only its own client waits for its bytes; a small one
+/// shares the next round with others.
+fn sync_or_share(source: &Path, round: &mut BTreeSet<PathBuf>) -> Result<(), StoreError> {
+    let failed = |error| StoreError::io("sync", source, error);
+    let file = File::open(source).map_err(failed)?;
+    if file.metadata().map_err(failed)?.len() <= SHARED_SYNC_BYTES_MAX {
+        round.insert(source.to_path_buf());
+        return Ok(());
+    }
+    file.sync_data().map_err(failed)
 }
 
 /// Whether bytes can be kept under this digest.

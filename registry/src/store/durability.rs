@@ -5,10 +5,11 @@
 //! touched, and wait; whoever comes first syncs for all that wait ("group commit"), each path once,
 //! while the next round gathers.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::error::StoreError;
@@ -22,11 +23,21 @@ const DIRTY_KIB_MAX: u64 = 16 << 10;
 pub(crate) struct Durability {
     volume: PathBuf,
     /// Folders that this process made and whose entry in the folder above is not synced yet.
-    fresh: Mutex<HashSet<PathBuf>>,
+    fresh: Mutex<HashMap<PathBuf, Made>>,
+    made: AtomicU64,
     rounds: Mutex<Rounds>,
     round_ended: Condvar,
     /// Whether what an earlier process left behind has been synced.
     inherited: Mutex<bool>,
+}
+
+/// How far a fresh folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// Perhaps not there yet: a sync that runs now may miss it.
+    Making,
+    /// There, for the how many-th time a folder was made by this process.
+    Done(u64),
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +55,7 @@ impl Durability {
         Self {
             volume: volume.to_path_buf(),
             fresh: Mutex::default(),
+            made: AtomicU64::new(0),
             rounds: Mutex::default(),
             round_ended: Condvar::new(),
             inherited: Mutex::new(false),
@@ -62,7 +74,7 @@ impl Durability {
         let mut current = folder;
         // A folder that another commit has just made is as new to this one as its own.
         while current.starts_with(&self.volume) && current != self.volume {
-            let fresh = lock(&self.fresh).contains(current);
+            let fresh = lock(&self.fresh).contains_key(current);
             if !fresh && current.is_dir() {
                 break;
             }
@@ -72,13 +84,16 @@ impl Durability {
                 current = parent;
             }
         }
-        lock(&self.fresh).extend(missing.iter().cloned());
-        fs::create_dir_all(folder).map_err(|error| StoreError::io("make", folder, error))
+        lock(&self.fresh).extend(missing.iter().map(|folder| (folder.clone(), Made::Making)));
+        fs::create_dir_all(folder).map_err(|error| StoreError::io("make", folder, error))?;
+        let made = Made::Done(self.made.fetch_add(1, Ordering::Relaxed));
+        lock(&self.fresh).extend(missing.into_iter().map(|folder| (folder, made)));
+        Ok(())
     }
 
     /// Forgets a folder that is being removed, and what was in it.
     pub(crate) fn forget(&self, folder: &Path) {
-        lock(&self.fresh).retain(|made| !made.starts_with(folder));
+        lock(&self.fresh).retain(|made, _| !made.starts_with(folder));
     }
 
     /// Returns once all of `paths`, files or folders, are synced.
@@ -114,6 +129,13 @@ impl Durability {
     }
 
     fn sync_round(&self, paths: &BTreeSet<PathBuf>) -> Outcome {
+        // What is made from here on may come too late for this round's syncs.
+        let in_time: Vec<_> = {
+            let fresh = lock(&self.fresh);
+            let in_round = |made: &Path| made.parent().is_some_and(|above| paths.contains(above));
+            let done = fresh.iter().filter(|(path, made)| **made != Made::Making && in_round(path));
+            done.map(|(path, made)| (path.clone(), *made)).collect()
+        };
         if paths.len() > 1 && little_is_dirty() {
             File::open(&self.volume)
                 .and_then(|volume| sync_file_system(&volume))
@@ -122,8 +144,10 @@ impl Durability {
             sync_each(paths)?;
         }
         let mut fresh = lock(&self.fresh);
-        if !fresh.is_empty() {
-            fresh.retain(|made| made.parent().is_none_or(|parent| !paths.contains(parent)));
+        for (path, made) in in_time {
+            if fresh.get(&path) == Some(&made) {
+                fresh.remove(&path);
+            }
         }
         Ok(())
     }

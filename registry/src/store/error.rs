@@ -63,5 +63,6 @@ pub(crate) fn present<T>(
 
 fn is_absence(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory | InvalidFilename)
+    let leads_in_circles = error.raw_os_error() == Some(libc::ELOOP);
+    matches!(error.kind(), NotFound | NotADirectory | InvalidFilename) || leads_in_circles
 }

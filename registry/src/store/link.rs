@@ -5,7 +5,7 @@
 //! durable.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +17,7 @@ use wharf_oci::Digest;
 use super::durability::Durability;
 use super::error::{StoreError, present};
 use super::keyed_lock::KeyedLock;
+use super::regular;
 use super::staging::Staging;
 
 /// A link's text is `sha512:` and 128 digits at most; anything longer is not a link.
@@ -101,7 +102,8 @@ impl Links {
         staging: &Staging,
         written: &mut BTreeSet<PathBuf>,
     ) -> Result<Option<StagedLink>, StoreError> {
-        if self.read(path)? == Some(*digest) {
+        // One that is in commit is not relied on: its sync may fail.
+        if self.in_commit.before(path).is_none() && read_digest(path)? == Some(*digest) {
             return Ok(None);
         }
         let mut file = staging.file()?;
@@ -124,10 +126,10 @@ impl Links {
         touched: &mut BTreeSet<PathBuf>,
     ) -> Result<PathBuf, StoreError> {
         let StagedLink { file, path, digest } = staged;
+        let _place = self.places.lock(path.clone());
         if let Some(folder) = path.parent() {
             durability.make_folder(folder, touched)?;
         }
-        let _place = self.places.lock(path.clone());
         let before = read_digest(&path)?;
         // The same link, durable already by another commit's work, stays visible.
         if before != Some(digest) {
@@ -148,6 +150,10 @@ impl Links {
     pub(crate) fn remove(&self, path: &Path) -> Result<bool, StoreError> {
         let _place = self.places.lock(path.to_path_buf());
         let was_there = self.read(path)?.is_some();
+        if !was_there && self.in_commit.before(path).is_some() {
+            // It comes after this delete.
+            return Ok(false);
+        }
         if let Some(folder) = path.parent() {
             present(fs::remove_dir_all(folder), "remove", folder)?;
         }
@@ -157,12 +163,11 @@ impl Links {
 }
 
 fn read_digest(path: &Path) -> Result<Option<Digest>, StoreError> {
-    let Some(file) = present(File::open(path), "open", path)? else { return Ok(None) };
+    let Some((file, _)) = regular::open(path)? else { return Ok(None) };
     let mut text = String::new();
     match file.take(LINK_BYTES_MAX).read_to_string(&mut text) {
         Ok(_) => Ok(text.trim().parse().ok()),
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Ok(None),
-        Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => Ok(None),
         Err(error) => Err(StoreError::io("read", path, error)),
     }
 }

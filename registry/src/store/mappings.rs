@@ -33,7 +33,7 @@ struct Kept {
 }
 
 /// What tells two files apart that have the same path one after the other.
-type FileIdentity = (u64, u64, i64, i64);
+pub(super) type FileIdentity = (u64, u64, i64, i64);
 
 impl Mappings {
     /// The content of `stored`, if it is kept and its file is still the one described by `found`.
@@ -66,6 +66,7 @@ impl Mappings {
     }
 }
 
-fn identity(found: &Metadata) -> FileIdentity {
+/// The identity of the file that `found` describes.
+pub(super) fn identity(found: &Metadata) -> FileIdentity {
     (found.dev(), found.ino(), found.mtime(), found.mtime_nsec())
 }

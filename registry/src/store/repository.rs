@@ -71,8 +71,8 @@ impl Store {
         Ok(found)
     }
 
-    /// The names in a folder; none where there is no folder. Names that are not UTF-8 are no names
-    /// of ours.
+    /// The names of the folders in a folder; none where it is not there. Links are not followed: they
+    /// may lead in circles. Names that are not UTF-8 are no names of ours.
     pub(super) fn entries(&self, folder: &Path) -> Result<Vec<String>, StoreError> {
         let Some(listing) = present(fs::read_dir(folder), "list", folder)? else {
             return Ok(Vec::new());
@@ -80,7 +80,8 @@ impl Store {
         let mut names = Vec::new();
         for entry in listing {
             let entry = entry.map_err(|error| StoreError::io("list", folder, error))?;
-            if let Ok(name) = entry.file_name().into_string() {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_folder && let Ok(name) = entry.file_name().into_string() {
                 names.push(name);
             }
         }

@@ -127,19 +127,24 @@ impl Store {
     }
 
     /// Moves the session's bytes, which hash to `stored`, to their place and makes them readable in
-    /// the session's repository under each digest of `named`. Durable and visible when it returns;
-    /// the session is gone then.
+    /// the session's repository under each digest of `named`. Durable and visible when it returns.
+    /// `length` is what was hashed.
     pub(crate) fn commit_upload(
         &self,
         name: &RepositoryName,
         id: &UploadId,
+        length: u64,
         stored: &Digest,
         named: &[Digest],
     ) -> Result<(), StoreError> {
+        let path = self.upload_data(name, id);
+        let found = fs::metadata(&path).map_err(|error| StoreError::io("read", &path, error))?;
+        if found.len() != length {
+            return Err(StoreError::CutShort { path });
+        }
         let links: Vec<_> =
             named.iter().map(|digest| (self.layout.layer_link(name, digest), *stored)).collect();
-        self.commit(&self.upload_data(name, id), stored, &links)?;
-        self.remove_upload(name, id)
+        self.commit(&path, stored, &links)
     }
 }
 

@@ -45,7 +45,7 @@ use origin::Origins;
 pub(crate) use body::{Body, BodyError};
 pub(crate) use error::chain;
 
-use body::RequestBody;
+use body::{Budget, RequestBody};
 
 /// Old docker asks for this on every answer, 401 included.
 const API_VERSION: (HeaderName, HeaderValue) = (
@@ -81,6 +81,7 @@ struct Api {
     locations: Locations,
     origins: Origins,
     manifest_bytes_max: u64,
+    manifest_budget: Budget,
     body_idle_max: Duration,
 }
 
@@ -110,6 +111,7 @@ impl Http {
                 locations: Locations::new(config.http.location_base.as_deref()),
                 origins: Origins::new(&config.http),
                 manifest_bytes_max: config.manifest_bytes_max,
+                manifest_budget: Budget::new(),
                 body_idle_max: config.limits.body_idle_max,
             },
             headers: config.http.headers.clone(),

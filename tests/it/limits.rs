@@ -223,8 +223,53 @@ fn memory_stays_small_whatever_a_client_announces() {
         connections.push(connection);
     }
     server.get(location).expect(204);
+    let kilobytes = private_kilobytes(&server);
+    assert!(kilobytes < 64 * 1024, "{kilobytes} kB for requests that sent one byte each");
+}
+
+/// The memory that the server has for itself alone.
+fn private_kilobytes(server: &Server) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let private = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-    let kilobytes: usize = private.trim().trim_end_matches(" kB").parse().unwrap();
-    assert!(kilobytes < 64 * 1024, "{kilobytes} kB for requests that sent one byte each");
+    private.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn memory_stays_small_whatever_a_crowd_sends_and_does_not_end() {
+    const SENDERS: usize = 48;
+    let server = Server::start();
+    let repository = Repository::new(&server, NAME);
+    let target = repository.manifest_path("v1");
+    let head = format!("PUT {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 8388608\r\n\r\n");
+    let mut almost_all = head.into_bytes();
+    almost_all.resize(almost_all.len() + 8_388_607, b' ');
+    let (mut stalled, mut refused) = (Vec::new(), 0);
+    std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..SENDERS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut connection = server.connect();
+                    // One that is refused is still listened to, so that it can read the answer.
+                    connection.write(&almost_all).unwrap();
+                    connection
+                })
+            })
+            .collect();
+        // While they send, who pushes an ordinary image has nothing to wait for.
+        repository.push_named("meanwhile");
+        stalled.extend(senders.into_iter().map(|sender| sender.join().unwrap()));
+    });
+    let kilobytes = private_kilobytes(&server);
+    assert!(kilobytes < 128 * 1024, "{kilobytes} kB for {SENDERS} requests that do not end");
+    repository.push_named("afterwards");
+    for mut connection in stalled {
+        connection.finish();
+        let answer = connection.receive("PUT").unwrap();
+        refused += usize::from(answer.status == 429);
+        if answer.status == 429 {
+            assert_eq!(answer.error_code(), "TOOMANYREQUESTS");
+            answer.the("Retry-After");
+        }
+    }
+    assert!((1..SENDERS).contains(&refused), "{refused} of {SENDERS} were sent away");
 }

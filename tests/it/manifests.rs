@@ -262,6 +262,33 @@ fn a_bad_tag_among_good_ones_stores_nothing() {
 }
 
 #[test]
+fn as_many_tags_as_the_limit_allows() {
+    let server = Server::start();
+    let (repository, value) = with_blobs(&server);
+    let manifest = Manifest::new(&value);
+    let tagged = |count: usize| {
+        let tags: Vec<_> = (0..count).map(|index| format!("tag=t{index}")).collect();
+        repository.put(&format!("{}?{}", manifest.digest(), tags.join("&")), &manifest)
+    };
+    tagged(65).refused(414, "TAG_INVALID");
+    repository.manifest_head(&manifest.digest()).expect(404);
+    tagged(64).expect(201);
+    assert_eq!(repository.tags().len(), 64);
+}
+
+#[test]
+fn of_thousands_of_missing_blobs_a_hundred_are_named() {
+    let server = Server::start();
+    let repository = Repository::new(&server, NAME);
+    let layers: Vec<_> = (0..3000).map(|index: u32| index.to_be_bytes().to_vec()).collect();
+    let manifest = Manifest::new(&image_json(SHA256, b"{}", &layers));
+    let refused = repository.put("many", &manifest).expect(400);
+    assert_eq!(refused.error_codes(), ["MANIFEST_BLOB_UNKNOWN"; 101]);
+    let last = refused.json()["errors"][100]["message"].to_string();
+    assert!(last.contains("2901 more blobs"), "{last}");
+}
+
+#[test]
 fn a_tag_moves_and_what_it_pointed_at_stays() {
     let server = Server::start();
     let repository = Repository::new(&server, NAME);

@@ -17,6 +17,10 @@ mod tests;
 use query::Query;
 use route::Route;
 
+/// Most tags that one `PUT` of a manifest may set beside its reference; the distribution spec asks
+/// for at least 10 (end-7b).
+pub const TAGS_MAX: usize = 64;
+
 /// A request of the distribution API (distribution spec, "Endpoints"). Numbers are the spec's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -125,7 +129,7 @@ pub enum Endpoint {
         name: RepositoryName,
         /// The manifest.
         reference: Reference,
-        /// Tags to set as well, in the order given.
+        /// Tags to set as well, in the order given; [`TAGS_MAX`] at most.
         tags: Vec<Tag>,
     },
     /// end-9: `DELETE /v2/<name>/manifests/<reference>`
@@ -164,6 +168,9 @@ pub enum EndpointError {
     /// A tag.
     #[error(transparent)]
     Tag(#[from] TagError),
+    /// More than [`TAGS_MAX`] tags.
+    #[error("too many tags in one request: {TAGS_MAX} at most, send the others with another one")]
+    TagsTooMany,
     /// A digest, or the name of a digest algorithm.
     #[error(transparent)]
     Digest(#[from] DigestError),

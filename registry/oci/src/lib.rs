@@ -22,7 +22,7 @@ mod upload_id;
 pub use byte_range::{ContentRange, ContentRangeError, RANGES_MAX, RangeError, RangeRequest};
 pub use descriptor::{Descriptor, Platform};
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
-pub use endpoint::{Endpoint, EndpointError, Mount};
+pub use endpoint::{Endpoint, EndpointError, Mount, TAGS_MAX};
 pub use error_code::{ErrorBody, ErrorCode, ErrorEntry};
 pub use manifest::{Manifest, ManifestError, ManifestKind};
 pub use page::{Page, PageError};

@@ -1,10 +1,12 @@
 //! Bodies on their way in ([`RequestBody`]) and out ([`Body`]): limits, backpressure, and no copy
 //! that is not needed.
 
+mod budget;
 mod content;
 mod received;
 mod sent;
 
+pub(super) use budget::Budget;
 pub(super) use content::{ContentBody, Piece};
 pub(super) use received::RequestBody;
 pub(crate) use sent::{Body, BodyError};

@@ -8,8 +8,8 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 use wharf_oci::{
-    ContentRangeError, EndpointError, ErrorBody, ErrorCode, ErrorEntry, RangeError, RepositoryName,
-    UploadId,
+    ContentRangeError, Digest, EndpointError, ErrorBody, ErrorCode, ErrorEntry, RangeError,
+    RepositoryName, UploadId,
 };
 
 use super::answer::{self, Response};
@@ -19,6 +19,13 @@ use crate::error::Error;
 
 /// How soon a client may try again when there are too many uploads, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("30");
+
+/// How soon a client may try again when there are too many manifests on their way, in seconds.
+const RETRY_SOON: HeaderValue = HeaderValue::from_static("5");
+
+/// The most blobs that a refused manifest is told to be without. Whoever forgot more of them can
+/// push these first.
+const MISSING_SHOWN_MAX: usize = 100;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +50,15 @@ pub(crate) enum Failure {
     Origin {
         /// The page's origin.
         origin: String,
+    },
+    /// The memory for large manifests is taken by others.
+    #[error(
+        "too many large manifests are being pushed, and {} seconds of waiting were in vain: try again",
+        limit.as_secs()
+    )]
+    ManifestsTooMany {
+        /// How long it waited.
+        limit: Duration,
     },
     /// The client stopped sending.
     #[error("no byte of the body came for {} seconds; what had come is kept", limit.as_secs())]
@@ -77,6 +93,10 @@ impl Failure {
             }
             Self::Chunk(_) => self.refused(S::BAD_REQUEST, ErrorCode::BlobUploadInvalid),
             Self::Origin { .. } => self.refused(S::FORBIDDEN, ErrorCode::Denied),
+            Self::ManifestsTooMany { .. } => {
+                let response = self.refused(S::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests);
+                with(response, header::RETRY_AFTER, RETRY_SOON)
+            }
             Self::BodyIdle { .. } => {
                 let response = self.refused(S::REQUEST_TIMEOUT, ErrorCode::SizeInvalid);
                 with(response, header::CONNECTION, HeaderValue::from_static("close"))
@@ -103,6 +123,7 @@ fn of_endpoint(error: &EndpointError) -> Response {
         }
         EndpointError::Name(_) => refuse(S::BAD_REQUEST, ErrorCode::NameInvalid, error),
         EndpointError::Tag(_) => refuse(S::BAD_REQUEST, ErrorCode::TagInvalid, error),
+        EndpointError::TagsTooMany => refuse(S::URI_TOO_LONG, ErrorCode::TagInvalid, error),
         EndpointError::Digest(_) | EndpointError::DigestMissing => {
             refuse(S::BAD_REQUEST, ErrorCode::DigestInvalid, error)
         }
@@ -139,14 +160,7 @@ fn of_registry(error: &Error, locations: &Locations) -> Response {
             refuse(S::PAYLOAD_TOO_LARGE, ErrorCode::ManifestInvalid, error)
         }
         Error::ManifestBlobsUnknown { name, missing } => {
-            let entries = missing.iter().map(|digest| ErrorEntry {
-                detail: Some(json!({ "digest": digest })),
-                ..ErrorEntry::new(
-                    ErrorCode::ManifestBlobUnknown,
-                    format!("{digest} is not in {name}"),
-                )
-            });
-            answer::refusal(S::BAD_REQUEST, &ErrorBody { errors: entries.collect() })
+            answer::refusal(S::BAD_REQUEST, &missing_blobs(name, missing))
         }
         Error::NameUnknown { .. } => refuse(S::NOT_FOUND, ErrorCode::NameUnknown, error),
         Error::DeletesDisabled | Error::ReadOnly => {
@@ -163,6 +177,22 @@ fn of_registry(error: &Error, locations: &Locations) -> Response {
             answer::refusal(S::INTERNAL_SERVER_ERROR, &body)
         }
     }
+}
+
+/// One entry for each blob that is missing, up to [`MISSING_SHOWN_MAX`] of them.
+fn missing_blobs(name: &RepositoryName, missing: &[Digest]) -> ErrorBody {
+    let code = ErrorCode::ManifestBlobUnknown;
+    let (shown, left_out) = missing.split_at(missing.len().min(MISSING_SHOWN_MAX));
+    let entries = shown.iter().map(|digest| ErrorEntry {
+        detail: Some(json!({ "digest": digest })),
+        ..ErrorEntry::new(code, format!("{digest} is not in {name}"))
+    });
+    let mut errors: Vec<_> = entries.collect();
+    if !left_out.is_empty() {
+        let message = format!("{} more blobs of this manifest are not in {name}", left_out.len());
+        errors.push(ErrorEntry::new(code, message));
+    }
+    ErrorBody { errors }
 }
 
 fn refuse(status: StatusCode, code: ErrorCode, error: &dyn StdError) -> Response {
@@ -202,7 +232,7 @@ pub(crate) fn chain(error: &dyn StdError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wharf_oci::{Algorithm, Digest};
+    use wharf_oci::Algorithm;
 
     #[test]
     fn a_lost_client_is_told_where_to_go_on() {
@@ -215,6 +245,19 @@ mod tests {
             assert_eq!(response.headers()[header::RANGE], range);
             assert_eq!(response.headers()[header::LOCATION], format!("/v2/a/b/blobs/uploads/{id}"));
         }
+    }
+
+    #[test]
+    fn of_many_missing_blobs_the_first_are_named() {
+        let name: RepositoryName = "a/b".parse().unwrap();
+        let digest = Digest::empty(Algorithm::Sha256);
+        let entries = |count: usize| missing_blobs(&name, &vec![digest; count]).errors;
+        assert_eq!(entries(3).len(), 3);
+        assert_eq!(entries(MISSING_SHOWN_MAX).len(), MISSING_SHOWN_MAX);
+        let many = entries(70_000);
+        assert_eq!(many.len(), MISSING_SHOWN_MAX + 1);
+        assert!(many[MISSING_SHOWN_MAX].message.starts_with("69900 more blobs"));
+        assert!(many.iter().all(|entry| entry.code == "MANIFEST_BLOB_UNKNOWN"));
     }
 
     #[test]

@@ -43,7 +43,8 @@ pub(super) async fn put(
     reference: &Reference,
     tags: &[Tag],
 ) -> Result<Response, Failure> {
-    let bytes = call.body.collect(call.api.manifest_bytes_max).await?;
+    let api = call.api;
+    let (bytes, _share) = call.body.collect(api.manifest_bytes_max, &api.manifest_budget).await?;
     let length = bytes.len() as u64;
     let content_type = call.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.map(|value| String::from_utf8_lossy(value.as_bytes()));

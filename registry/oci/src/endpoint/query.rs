@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::EndpointError;
+use super::{EndpointError, TAGS_MAX};
 use crate::{Page, Tag};
 
 /// What is escaped in a value: all but the unreserved characters of RFC 3986, and two that stand in
@@ -50,6 +50,9 @@ impl<'a> Query<'a> {
     }
 
     pub(super) fn tags(&self) -> Result<Vec<Tag>, EndpointError> {
+        if self.all("tag").nth(TAGS_MAX).is_some() {
+            return Err(EndpointError::TagsTooMany);
+        }
         self.all("tag").map(|text| text.parse().map_err(EndpointError::Tag)).collect()
     }
 }

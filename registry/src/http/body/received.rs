@@ -12,6 +12,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::budget::{Budget, Share};
 use crate::error::Error;
 use crate::http::error::Failure;
 use crate::receive::Receiving;
@@ -54,24 +55,32 @@ impl RequestBody {
         self.incoming.as_ref().map_or(Some(0), |body| body.size_hint().exact())
     }
 
-    /// The whole body, which may have `limit` bytes.
+    /// The whole body, which may have `limit` bytes, and its share of the budget, to be held as long
+    /// as the bytes are. The share grows with what comes, not with what is announced.
     ///
     /// # Errors
-    /// [`Error::ManifestTooLarge`], as soon as that is known; those of the way.
-    pub(crate) async fn collect(&mut self, limit: u64) -> Result<Bytes, Failure> {
+    /// [`Error::ManifestTooLarge`], as soon as that is known; [`Failure::ManifestsTooMany`]; those
+    /// of the way.
+    pub(crate) async fn collect<'a>(
+        &mut self,
+        limit: u64,
+        budget: &'a Budget,
+    ) -> Result<(Bytes, Share<'a>), Failure> {
         let too_large = || Failure::from(Error::ManifestTooLarge { limit });
         if self.announced().is_some_and(|length| length > limit) {
             return Err(too_large());
         }
         // Copied, since what is kept of it would keep hyper's whole buffer with it.
         let mut whole = Vec::new();
+        let mut share = budget.share();
         while let Some(bytes) = self.next().await? {
             if self.received > limit {
                 return Err(too_large());
             }
+            share.cover(whole.len() + bytes.len()).await?;
             whole.extend_from_slice(&bytes);
         }
-        Ok(Bytes::from(whole.into_boxed_slice()))
+        Ok((Bytes::from(whole.into_boxed_slice()), share))
     }
 
     /// Hands the body to an upload session as it comes; it must have the `announced` length.
@@ -171,7 +180,9 @@ mod tests {
             async move {
                 let idle_max = Duration::from_millis(50);
                 let mut body = RequestBody::new(request.into_body(), false, idle_max);
-                _ = results.send(body.collect(limit).await).await;
+                let budget = Budget::new();
+                let collected = body.collect(limit, &budget).await;
+                _ = results.send(collected.map(|(bytes, _)| bytes)).await;
                 Ok::<_, Infallible>(http::Response::new(Empty::<Bytes>::new()))
             }
         });

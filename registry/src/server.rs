@@ -184,11 +184,14 @@ impl Server {
 }
 
 /// hyper as it serves every connection. Time is limited by `phase` and `socket`, at less cost; and
-/// `pipeline_flush` stays off, since it would make hyper copy each body.
+/// `pipeline_flush` stays off, since it would make hyper copy each body. A client that has said all
+/// it has to say may close its half, and still gets its answer; one that is gone is noticed when it
+/// is written to.
 fn protocol(limits: &Limits) -> http1::Builder {
     let mut protocol = http1::Builder::new();
     protocol
         .header_read_timeout(None)
+        .half_close(true)
         .max_buf_size(READ_BUFFER_BYTES.max(limits.header_bytes_max))
         .max_header_size(limits.header_bytes_max);
     if limits.headers_max != HYPER_HEADERS_MAX {

@@ -203,6 +203,37 @@ fn too_many_ranges_are_a_400_that_makes_clients_ask_for_fewer() {
 }
 
 #[test]
+fn overlapping_ranges_make_no_answer_larger_than_the_blob() {
+    let server = Server::start();
+    let (repository, _, digest) = with_blob(&server);
+    for ranges in ["0-,0-".to_owned(), vec!["0-"; 1000].join(",")] {
+        let get = repository.blob(&digest).header("Range", format!("bytes={ranges}"));
+        get.refused(400, "RANGE_INVALID");
+    }
+}
+
+#[test]
+fn who_asks_and_closes_its_half_gets_the_answer() {
+    let server = Server::start();
+    let repository = Repository::new(&server, "library/half");
+    let bytes = crate::content::blob("half closed", 24 * 1024 * 1024);
+    let digest = repository.push(&bytes);
+    let mut connection = server.connect();
+    connection.write(&repository.blob(&digest).to_bytes()).unwrap();
+    connection.finish();
+    assert!(connection.receive("GET").unwrap().body == bytes, "other bytes");
+    assert!(connection.rest().is_empty(), "the server closes its half, too");
+
+    let location = repository.start_upload();
+    let closing = repository.close(&location, &crate::content::sha256(b"half")).body("half");
+    let mut connection = server.connect();
+    connection.write(&closing.to_bytes()).unwrap();
+    connection.finish();
+    assert_eq!(connection.receive("PUT").unwrap().status, 201);
+    assert!(connection.rest().is_empty());
+}
+
+#[test]
 fn a_range_that_cannot_be_served_is_left_out_of_several() {
     let server = Server::start();
     let (repository, bytes, digest) = with_blob(&server);

@@ -29,6 +29,8 @@ mod catalog;
 mod conditional;
 mod dispatch;
 mod error;
+mod framing;
+mod host;
 mod location;
 mod manifest;
 mod multipart;
@@ -149,6 +151,9 @@ impl Http {
     }
 
     async fn page(&self, face: Face, request: Request<Incoming>) -> Response {
+        if let Err(failure) = framing::check(request.version(), request.headers()) {
+            return failure.into_response(&self.api.locations);
+        }
         let mut router = match face {
             Face::Api => self.pages.clone(),
             Face::Admin => self.admin.clone(),
@@ -166,8 +171,8 @@ impl Api {
         let endpoint = match self.admit(&head) {
             Ok(endpoint) => endpoint,
             Err(failure) => {
-                body.linger();
-                return (Operation::Other, failure.into_response(&self.locations));
+                let response = failure.into_response(&self.locations);
+                return (Operation::Other, body.finish(response));
             }
         };
         let operation = Operation::of(&endpoint);
@@ -176,11 +181,11 @@ impl Api {
             Ok(response) => response,
             Err(failure) => failure.into_response(&self.locations),
         };
-        body.linger();
-        (operation, response)
+        (operation, body.finish(response))
     }
 
     fn admit(&self, head: &request::Parts) -> Result<Endpoint, Failure> {
+        framing::check(head.version, &head.headers)?;
         self.origins.check(&head.method, &head.headers)?;
         Ok(Endpoint::parse(&head.method, &head.uri)?)
     }

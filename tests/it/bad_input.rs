@@ -265,6 +265,105 @@ fn both_length_and_chunked_encoding_smuggle_nothing() {
 }
 
 #[test]
+fn a_request_has_exactly_one_host() {
+    let server = Server::start();
+    for (hosts, status) in [
+        ("Host: a\r\n", 200),
+        ("Host: a:5000\r\n", 200),
+        ("Host: [::1]:5000\r\n", 200),
+        ("", 400),
+        ("Host: a\r\nHost: a\r\n", 400),
+        ("Host: a\r\nHost: b\r\n", 400),
+        ("Host: a b\r\n", 400),
+        ("Host: user@a\r\n", 400),
+        ("Host: a:port\r\n", 400),
+        ("Host: [::1]a\r\n", 400),
+    ] {
+        for target in ["/v2/", "/"] {
+            let mut connection = server.connect();
+            let request = format!("GET {target} HTTP/1.1\r\n{hosts}\r\n");
+            connection.write(request.as_bytes()).unwrap();
+            let answer = connection.receive("GET").unwrap();
+            assert_eq!(answer.status, status, "{hosts:?}: {answer}");
+            if status == 400 {
+                answer.error_code();
+                assert!(connection.rest().is_empty(), "the connection is closed");
+            }
+        }
+    }
+    let mut connection = server.connect();
+    connection.write(b"GET /v2/ HTTP/1.0\r\n\r\n").unwrap();
+    assert_eq!(connection.receive("GET").unwrap().status, 200, "HTTP/1.0 knows no Host");
+}
+
+#[test]
+fn a_body_in_another_coding_than_chunked_is_refused() {
+    let server = Server::start();
+    let location = Repository::new(&server, NAME).start_upload();
+    for coding in ["gzip, chunked", "chunked, chunked", "identity, chunked"] {
+        let mut connection = server.connect();
+        let request = format!(
+            "PATCH {location} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {coding}\r\n\r\n\
+             5\r\nhello\r\n0\r\n\r\n"
+        );
+        connection.write(request.as_bytes()).unwrap();
+        let answer = connection.receive("PATCH").unwrap();
+        assert_eq!((answer.status, answer.the("Connection")), (501, "close"), "{coding}");
+        answer.error_code();
+        assert!(connection.rest().is_empty());
+    }
+    assert_eq!(server.get(location).expect(204).the("Range"), "0-0", "nothing was taken in");
+}
+
+#[test]
+fn who_waits_for_a_100_and_is_refused_is_told_that_the_connection_ends() {
+    let server = Server::start();
+    for path in ["/v2/BAD/manifests/v1", "/v2/a/manifests/v1?tag=-bad", "/v2/a/tags/list"] {
+        let mut connection = server.connect();
+        let request = format!(
+            "PUT {path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+        );
+        connection.write(request.as_bytes()).unwrap();
+        let answer = connection.receive_any("PUT").unwrap();
+        assert!(answer.status >= 400, "{answer}");
+        assert_eq!(answer.the("Connection"), "close");
+        assert!(connection.rest().is_empty());
+    }
+}
+
+#[test]
+fn wrong_methods_of_pages_are_refused_as_everywhere() {
+    let server = Server::start();
+    for (method, path) in [("DELETE", "/"), ("POST", "/healthz"), ("PUT", "/metrics")] {
+        let refused = server.request(method, path).refused(405, "UNSUPPORTED");
+        assert_eq!(refused.the("Docker-Distribution-Api-Version"), "registry/2.0");
+        assert!(refused.the("Allow").contains("GET"));
+    }
+}
+
+#[test]
+fn pulls_of_clients_that_have_gone_end_at_once() {
+    let server = Server::start();
+    let repository = Repository::new(&server, NAME);
+    let digest = repository.push(&blob("pulled by the gone", 24 * 1024 * 1024));
+    let before = open_files(&server);
+    for i in 0..20 {
+        let mut connection = server.connect();
+        connection.write(&repository.blob(&digest).to_bytes()).unwrap();
+        if i % 2 == 0 {
+            connection.finish();
+        }
+        connection.wait_for_bytes();
+    }
+    // Half of the time that a client may take nothing: these are not waited for.
+    let deadline = Instant::now() + PATIENCE;
+    while open_files(&server) > before + 4 {
+        assert!(Instant::now() < deadline, "{} files are open", open_files(&server));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn clients_that_vanish_leave_nothing_behind() {
     let server = Server::start();
     let repository = Repository::new(&server, NAME);

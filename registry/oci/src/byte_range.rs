@@ -36,6 +36,12 @@ pub enum RangeError {
         /// The size of the content.
         total: u64,
     },
+    /// Together more bytes than there are, which only overlapping ranges can be.
+    #[error("the ranges overlap, and ask for more than the {total} bytes there are")]
+    TooMuch {
+        /// The size of the content.
+        total: u64,
+    },
     /// More than [`RANGES_MAX`] ranges.
     #[error("too many ranges in one request: {RANGES_MAX} at most")]
     TooMany,
@@ -65,13 +71,19 @@ impl RangeRequest {
     /// ignore the header: the conformance suite asks for 416.
     ///
     /// # Errors
-    /// [`RangeError::Unsatisfiable`] when none is left; [`RangeError::TooMany`].
+    /// [`RangeError::Unsatisfiable`] when none is left; [`RangeError::TooMany`];
+    /// [`RangeError::TooMuch`], so that no small request makes for an answer of a thousand blobs
+    /// (RFC 9110, section 14.2, allows to reject ranges that overlap).
     pub fn resolve(&self, total: u64) -> Result<Vec<Range<u64>>, RangeError> {
         if self.too_many {
             return Err(RangeError::TooMany);
         }
         let ranges: Vec<_> = self.ranges.iter().filter_map(|asked| asked.within(total)).collect();
-        if ranges.is_empty() { Err(RangeError::Unsatisfiable { total }) } else { Ok(ranges) }
+        if ranges.is_empty() {
+            return Err(RangeError::Unsatisfiable { total });
+        }
+        let asked: u128 = ranges.iter().map(|range| u128::from(range.end - range.start)).sum();
+        if asked > u128::from(total) { Err(RangeError::TooMuch { total }) } else { Ok(ranges) }
     }
 }
 
@@ -209,9 +221,21 @@ mod tests {
     fn the_number_of_ranges_is_limited() {
         let header = |count: usize| format!("bytes={}", vec!["0-1"; count].join(","));
         let most = RangeRequest::parse(&header(RANGES_MAX)).unwrap();
-        assert_eq!(most.resolve(10).unwrap().len(), RANGES_MAX);
+        assert_eq!(most.resolve(2 * RANGES_MAX as u64).unwrap().len(), RANGES_MAX);
         let more = RangeRequest::parse(&header(RANGES_MAX + 1)).unwrap();
         assert_eq!(more.resolve(10), Err(RangeError::TooMany));
+    }
+
+    #[test]
+    fn ranges_ask_for_no_more_than_there_is() {
+        let most = RangeRequest::parse("bytes=0-5,3-6").unwrap();
+        assert_eq!(most.resolve(10), Ok(vec![0..6, 3..7]), "overlapping, and no more than all");
+        let table = ["bytes=0-,0-0".to_owned(), format!("bytes={}", ["0-"; RANGES_MAX].join(","))];
+        for header in table {
+            let asked = RangeRequest::parse(&header).unwrap();
+            assert_eq!(asked.resolve(10), Err(RangeError::TooMuch { total: 10 }));
+            assert!(asked.resolve(u64::MAX).is_err(), "counted without overflow");
+        }
     }
 
     #[test]

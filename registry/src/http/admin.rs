@@ -27,7 +27,7 @@ pub(super) struct Admin {
 pub(super) fn pages(admin: Option<Admin>) -> Router {
     let pages =
         Router::new().route("/", get(root)).route("/v2", any(to_the_api)).fallback(not_found);
-    match admin {
+    let pages = match admin {
         None => pages,
         Some(admin) => pages.merge(
             Router::new()
@@ -36,7 +36,8 @@ pub(super) fn pages(admin: Option<Admin>) -> Router {
                 .route("/metrics", get(metrics))
                 .with_state(admin),
         ),
-    }
+    };
+    pages.method_not_allowed_fallback(wrong_method)
 }
 
 async fn root() -> &'static str {
@@ -48,9 +49,18 @@ async fn to_the_api() -> Response {
 }
 
 async fn not_found() -> Response {
-    let body = ErrorBody::new(ErrorCode::Unsupported, EndpointError::NotFound.to_string());
+    refused(StatusCode::NOT_FOUND, &EndpointError::NotFound)
+}
+
+/// axum adds the methods that would have been right.
+async fn wrong_method() -> Response {
+    refused(StatusCode::METHOD_NOT_ALLOWED, &EndpointError::Method { allowed: "GET, HEAD" })
+}
+
+fn refused(status: StatusCode, error: &EndpointError) -> Response {
+    let body = ErrorBody::new(ErrorCode::Unsupported, error.to_string());
     let text = serde_json::to_string(&body).unwrap_or_default();
-    (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/json")], text).into_response()
+    (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
 /// The process runs and answers; nothing more is asked.

@@ -42,6 +42,12 @@ pub(crate) enum Failure {
     /// Its `Content-Range` is none.
     #[error(transparent)]
     Chunk(#[from] ContentRangeError),
+    /// An HTTP/1.1 request without a host, or any with two or a broken one.
+    #[error("a request must have exactly one Host, of the form host or host:port")]
+    Host,
+    /// Its body is coded in another way than HTTP/1.1 needs.
+    #[error("the only Transfer-Encoding that is understood is chunked")]
+    TransferEncoding,
     /// A foreign web page sent it.
     #[error(
         "pages of the origin `{}` may not change this registry; its settings can allow them",
@@ -88,18 +94,21 @@ impl Failure {
                 with(response, header::CONTENT_RANGE, range)
             }
             // Readers of zstd:chunked layers ask again for fewer when they get a 400.
-            Self::Range(RangeError::TooMany) => {
+            Self::Range(RangeError::TooMany | RangeError::TooMuch { .. }) => {
                 self.refused(S::BAD_REQUEST, ErrorCode::RangeInvalid)
             }
             Self::Chunk(_) => self.refused(S::BAD_REQUEST, ErrorCode::BlobUploadInvalid),
+            Self::Host => closing(self.refused(S::BAD_REQUEST, ErrorCode::Unsupported)),
+            Self::TransferEncoding => {
+                closing(self.refused(S::NOT_IMPLEMENTED, ErrorCode::Unsupported))
+            }
             Self::Origin { .. } => self.refused(S::FORBIDDEN, ErrorCode::Denied),
             Self::ManifestsTooMany { .. } => {
                 let response = self.refused(S::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests);
                 with(response, header::RETRY_AFTER, RETRY_SOON)
             }
             Self::BodyIdle { .. } => {
-                let response = self.refused(S::REQUEST_TIMEOUT, ErrorCode::SizeInvalid);
-                with(response, header::CONNECTION, HeaderValue::from_static("close"))
+                closing(self.refused(S::REQUEST_TIMEOUT, ErrorCode::SizeInvalid))
             }
             Self::BodyBroken { source } => {
                 tracing::debug!("a body broke off: {}", chain(source));
@@ -210,6 +219,11 @@ fn with_session(
     let response = with(response, header::LOCATION, locations.upload(name, id));
     let response = with(response, header::RANGE, held(offset));
     with(response, UPLOAD_UUID, visible(id.to_string()))
+}
+
+/// `response` as the last one of its connection.
+fn closing(response: Response) -> Response {
+    with(response, header::CONNECTION, HeaderValue::from_static("close"))
 }
 
 fn with(mut response: Response, name: HeaderName, value: HeaderValue) -> Response {

@@ -2,11 +2,10 @@
 //! request that could change something; without this check any page on the web could push to, or
 //! delete from, a registry on loopback (also by DNS that turns to 127.0.0.1).
 
-use std::net::IpAddr;
-
-use http::{HeaderMap, Method, Uri, header};
+use http::{HeaderMap, Method, header};
 
 use super::error::Failure;
+use super::host::Host;
 use crate::config;
 
 /// The origins that are trusted beside loopback.
@@ -42,10 +41,7 @@ impl Origins {
         if self.allowed.iter().any(|allowed| allowed.trim_end_matches('/') == origin) {
             return true;
         }
-        // An opaque origin (`null`) is no URI with a host, and so is not trusted.
-        let uri = origin.parse::<Uri>().ok();
-        let host = uri.as_ref().filter(|uri| uri.scheme().is_some()).and_then(Uri::host);
-        host.is_some_and(|host| is_loopback(host) || self.is_own(host))
+        host_of(origin).is_some_and(|host| host.is_loopback() || self.is_own(host.name))
     }
 
     fn is_own(&self, host: &str) -> bool {
@@ -53,10 +49,11 @@ impl Origins {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || bare.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+/// The host of a web page's origin: `http://` or `https://`, a host, perhaps a port, and nothing
+/// else (RFC 6454, section 7). An opaque origin (`null`) has none.
+fn host_of(origin: &str) -> Option<Host<'_>> {
+    let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))?;
+    Host::parse(rest).filter(|host| !matches!(host.port, Some("" | "0")))
 }
 
 #[cfg(test)]
@@ -93,6 +90,27 @@ mod tests {
             ("null", false),
             ("", false),
             ("localhost", false),
+            ("http://[::1]evil.com", false),
+            ("http://[::1].evil.com", false),
+            ("http://[localhost]", false),
+            ("http://[127.0.0.1]", false),
+            ("http://::1", false),
+            ("http://user@localhost", false),
+            ("http://user:password@127.0.0.1:80", false),
+            ("http://localhost:", false),
+            ("http://localhost:0", false),
+            ("http://localhost:65536", false),
+            ("http://localhost:80:80", false),
+            ("http://localhost:evil", false),
+            ("http://localhost/", false),
+            ("http://localhost?x", false),
+            ("http://localhost#x", false),
+            ("http://localhost\\.evil.com", false),
+            ("http:localhost", false),
+            ("http:///localhost", false),
+            ("ftp://localhost", false),
+            ("chrome-extension://localhost", false),
+            ("http://localhost http://evil.com", false),
         ];
         for (origin, trusted) in table {
             for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {

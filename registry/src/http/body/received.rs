@@ -8,12 +8,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::{HeaderValue, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::budget::{Budget, Share};
 use crate::error::Error;
+use crate::http::answer::Response;
 use crate::http::error::Failure;
 use crate::receive::Receiving;
 
@@ -107,12 +109,19 @@ impl RequestBody {
         }
     }
 
-    /// Reads on in the background if the client is still sending. One that waits for a 100 is not,
-    /// and will not: its connection is closed.
-    pub(crate) fn linger(mut self) {
-        if self.incoming.is_none() || (self.expects && self.received == 0) {
-            return;
+    /// `response` as it may go out now. Reads on in the background if the client is still sending.
+    /// One that waits for a 100 is not, and will not: it is told that its connection is closed, so
+    /// that nobody takes the body for the next request (RFC 9110, section 10.1.1).
+    pub(crate) fn finish(self, mut response: Response) -> Response {
+        if self.incoming.is_some() && self.expects && self.received == 0 {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        } else if self.incoming.is_some() {
+            self.linger();
         }
+        response
+    }
+
+    fn linger(mut self) {
         let limit = self.received.saturating_add(LINGER_BYTES_MAX);
         tokio::spawn(tokio::time::timeout(LINGER_TIME_MAX, async move {
             while self.received < limit && matches!(self.next().await, Ok(Some(_))) {}

@@ -315,6 +315,11 @@ fn what_is_no_manifest_is_refused() {
     let deep = [vec![b'['; 200_000], vec![b']'; 200_000]].concat();
     let version = |version: Value| text(&edited(&value, |value| value["schemaVersion"] = version));
     let both = edited(&value, |value| value["manifests"] = json!([]));
+    let list = edited(&value, |value| {
+        let layer = value["layers"][0].clone();
+        value["layers"][0] = json!([layer["mediaType"], layer["digest"], layer["size"]]);
+    });
+    let unread = |field: &[u8]| [b"{\"unread\":", field, b",", &good[1..]].concat();
     let docker_v1 = json!({
         "schemaVersion": 1, "name": NAME, "tag": "v1", "architecture": "amd64",
         "fsLayers": [], "history": [], "signatures": [],
@@ -329,6 +334,10 @@ fn what_is_no_manifest_is_refused() {
         ("a list", b"[]".to_vec()),
         ("a number", b"2".to_vec()),
         ("no shape", b"{\"schemaVersion\":2}".to_vec()),
+        ("deep where nobody looks", unread(&deep)),
+        ("not UTF-8 where nobody looks", unread(b"\"\xff\"")),
+        ("a list for a layer", text(&list)),
+        ("no type", text(&edited(&value, |v| v["config"]["mediaType"] = json!("")))),
         ("deep", deep),
         ("schema 1", text(&docker_v1)),
         ("version 1", version(json!(1))),

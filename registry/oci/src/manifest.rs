@@ -7,9 +7,13 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 
-use crate::descriptor::or_null;
+use crate::json::{Object, nesting, object_or_null, texts_or_null};
 use crate::quoted::quoted;
-use crate::{Descriptor, media_type};
+use crate::{Descriptor, Digest, media_type};
+
+/// How deep lists and objects may stand in each other, also where nobody reads them: a program that
+/// reads such a manifest later may have less patience, or less of a stack.
+const NESTING_MAX: usize = 128;
 
 /// An image manifest or an index, as it was pushed.
 #[derive(Debug, Clone)]
@@ -40,6 +44,14 @@ pub enum ManifestError {
     /// Not JSON, or a known field has another form than the spec gives it.
     #[error("the manifest is not JSON of the form that the image spec gives")]
     Json(#[source] serde_json::Error),
+    /// It is not UTF-8, which JSON has to be (RFC 8259, section 8.1).
+    #[error("the manifest is not UTF-8")]
+    Encoding(#[source] std::str::Utf8Error),
+    /// Lists or objects in each other, more than [`NESTING_MAX`] of them.
+    #[error(
+        "the manifest is nested too deep: {NESTING_MAX} lists and objects in each other at most"
+    )]
+    Nesting,
     /// `schemaVersion` is not 2.
     #[error(
         "the manifest's schemaVersion is not 2; Docker's schema 1 is not supported: push again with a current client"
@@ -60,6 +72,12 @@ pub enum ManifestError {
     MediaTypeUnknown {
         /// The type in the body, shortened for the message.
         media_type: String,
+    },
+    /// It points at content without a media type, which a descriptor has to have.
+    #[error("the manifest's descriptor of {digest} has no mediaType")]
+    DescriptorUntyped {
+        /// What it points at.
+        digest: Digest,
     },
     /// An index in an image's type, or the reverse.
     #[error("the manifest's mediaType {media_type} does not fit its fields")]
@@ -85,13 +103,14 @@ struct Written {
     media_type: Option<String>,
     artifact_type: Option<String>,
     #[serde(default, deserialize_with = "present")]
-    config: Option<Option<Descriptor>>,
+    config: Option<Option<Object<Descriptor>>>,
     #[serde(default, deserialize_with = "present")]
-    layers: Option<Option<Vec<Descriptor>>>,
+    layers: Option<Option<Vec<Object<Descriptor>>>>,
     #[serde(default, deserialize_with = "present")]
-    manifests: Option<Option<Vec<Descriptor>>>,
+    manifests: Option<Option<Vec<Object<Descriptor>>>>,
+    #[serde(default, deserialize_with = "object_or_null")]
     subject: Option<Descriptor>,
-    #[serde(default, deserialize_with = "or_null")]
+    #[serde(default, deserialize_with = "texts_or_null")]
     annotations: BTreeMap<String, String>,
 }
 
@@ -113,7 +132,32 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError`], whatever the bytes are; never a panic.
     pub fn parse(bytes: Bytes, content_type: Option<&str>) -> Result<Self, ManifestError> {
-        let written: Written = serde_json::from_slice(&bytes).map_err(ManifestError::Json)?;
+        let manifest = Self::read(bytes, content_type)?;
+        let mut edges = manifest.config.iter().chain(&manifest.layers);
+        let mut others = manifest.children.iter().chain(&manifest.subject);
+        let is_untyped = |edge: &&Descriptor| edge.media_type.is_empty();
+        match edges.find(is_untyped).or_else(|| others.find(is_untyped)) {
+            Some(edge) => Err(ManifestError::DescriptorUntyped { digest: edge.digest }),
+            None => Ok(manifest),
+        }
+    }
+
+    /// Parses a manifest that was stored, where no request says what it should be, and where a
+    /// missing media type is no reason to lose it.
+    ///
+    /// # Errors
+    /// As [`Manifest::parse`].
+    pub fn from_stored(bytes: Bytes) -> Result<Self, ManifestError> {
+        Self::read(bytes, None)
+    }
+
+    fn read(bytes: Bytes, content_type: Option<&str>) -> Result<Self, ManifestError> {
+        let text = std::str::from_utf8(&bytes).map_err(ManifestError::Encoding)?;
+        if nesting(text) > NESTING_MAX {
+            return Err(ManifestError::Nesting);
+        }
+        let Object(written) =
+            serde_json::from_str::<Object<Written>>(text).map_err(ManifestError::Json)?;
         if written.schema_version != Some(2) {
             return Err(ManifestError::SchemaVersion);
         }
@@ -130,20 +174,12 @@ impl Manifest {
             media_type,
             kind,
             artifact_type: written.artifact_type.filter(|text| !text.is_empty()),
-            config: written.config.flatten(),
-            layers: written.layers.flatten().unwrap_or_default(),
-            children: written.manifests.flatten().unwrap_or_default(),
+            config: written.config.flatten().map(|object| object.0),
+            layers: listed(written.layers),
+            children: listed(written.manifests),
             subject: written.subject,
             annotations: written.annotations,
         })
-    }
-
-    /// Parses a manifest that was stored, where no request says what it should be.
-    ///
-    /// # Errors
-    /// As [`Manifest::parse`].
-    pub fn from_stored(bytes: Bytes) -> Result<Self, ManifestError> {
-        Self::parse(bytes, None)
     }
 
     /// The bytes as they came: what the digest covers, and what is served.
@@ -237,6 +273,10 @@ impl Written {
     }
 }
 
+fn listed(written: Option<Option<Vec<Object<Descriptor>>>>) -> Vec<Descriptor> {
+    written.flatten().unwrap_or_default().into_iter().map(|object| object.0).collect()
+}
+
 /// A media type without `; charset=…` and the like.
 fn without_parameters(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or(content_type).trim()
@@ -245,7 +285,7 @@ fn without_parameters(content_type: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Algorithm, Digest};
+    use crate::Algorithm;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -314,6 +354,10 @@ mod tests {
         let foreign = descriptor("application/vnd.oci.image.layer.nondistributable.v1.tar");
         let foreign = with(foreign, "urls", json!(["https://example.com/layer"]));
         let negative = with(descriptor("a/b"), "size", json!(-1));
+        let digest = descriptor("a/b")["digest"].clone();
+        let list_for_object = json!(["a/b", digest, 3]);
+        let untyped = with(descriptor("a/b"), "mediaType", json!(""));
+        let platform = with(descriptor("a/b"), "platform", json!(["amd64", "linux"]));
         let table = [
             ("docker", docker, true),
             ("list", list.clone(), true),
@@ -337,6 +381,16 @@ mod tests {
             ("odd type", with(image(), "mediaType", json!("text/plain")), false),
             ("negative size", with(image(), "config", negative), false),
             ("layers as map", with(image(), "layers", json!({})), false),
+            ("config as list", with(image(), "config", list_for_object.clone()), false),
+            ("layer as list", with(image(), "layers", json!([list_for_object])), false),
+            ("child as list", with(index(), "manifests", json!([list_for_object])), false),
+            ("subject as list", with(image(), "subject", list_for_object.clone()), false),
+            ("platform as list", with(index(), "manifests", json!([platform])), false),
+            ("manifest as list", json!([2, null, null, descriptor("a/b"), [], null]), false),
+            ("untyped config", with(image(), "config", untyped.clone()), false),
+            ("untyped layer", with(image(), "layers", json!([untyped])), false),
+            ("untyped child", with(index(), "manifests", json!([untyped])), false),
+            ("untyped subject", with(index(), "subject", untyped.clone()), false),
             ("a list", json!([image()]), false),
             ("null", Value::Null, false),
         ];
@@ -369,8 +423,36 @@ mod tests {
     fn duplicate_fields_and_deep_nesting_are_refused() {
         let doubled = image().to_string().replacen('{', r#"{"layers":[],"#, 1);
         assert!(Manifest::from_stored(Bytes::from(doubled)).is_err());
-        let deep = format!(r#"{{"schemaVersion":2,"x":{}"#, "[".repeat(100_000));
-        assert!(Manifest::from_stored(Bytes::from(deep)).is_err());
+        let remark = json!({"a": "b"});
+        let of_config = with(descriptor("a/b"), "annotations", remark.clone());
+        for once in [with(image(), "annotations", remark), with(image(), "config", of_config)] {
+            let twice = once.to_string().replacen(r#"{"a":"b"}"#, r#"{"a":"b","a":"c"}"#, 1);
+            assert!(Manifest::from_stored(Bytes::from(once.to_string())).is_ok(), "{once}");
+            assert!(Manifest::from_stored(Bytes::from(twice)).is_err(), "{once}");
+        }
+        let nested = |depth: usize| {
+            let unread = format!("{{\"x\":{}{},", "[".repeat(depth), "]".repeat(depth));
+            Manifest::from_stored(image().to_string().replacen('{', &unread, 1).into())
+        };
+        assert!(nested(NESTING_MAX - 1).is_ok());
+        for depth in [NESTING_MAX, 2_000_000] {
+            assert!(matches!(nested(depth), Err(ManifestError::Nesting)), "{depth}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_refused_also_where_nobody_reads_it() {
+        let odd = image().to_string().replacen('{', r#"{"x":"?","#, 1);
+        let odd: Vec<_> = odd.bytes().map(|byte| if byte == b'?' { 0xff } else { byte }).collect();
+        let refused = Manifest::from_stored(Bytes::from(odd));
+        assert!(matches!(refused, Err(ManifestError::Encoding(_))), "{refused:?}");
+    }
+
+    #[test]
+    fn a_stored_manifest_is_not_lost_for_a_missing_media_type() {
+        let untyped = with(descriptor("a/b"), "mediaType", json!(""));
+        let stored = with(image(), "config", untyped).to_string();
+        assert!(Manifest::from_stored(Bytes::from(stored)).is_ok());
     }
 
     #[test]

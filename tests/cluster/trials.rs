@@ -135,7 +135,7 @@ fn registry_2_and_wharf_change_places(cluster: &Cluster) {
     let first_pushed = Client::Oras.push(cluster, &first);
     registry.change_image(cluster.wharf());
     assert_eq!(client::digest(cluster, &first), first_pushed);
-    let second_pushed = Client::Crane.push(cluster, &second);
+    let second_pushed = Client::Regctl.push(cluster, &second);
 
     registry.change_image(image::REGISTRY_2);
     for (image, pushed) in [(first, first_pushed), (second, second_pushed)] {

@@ -71,7 +71,7 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
-filesystem=$(stat -f -c %T "$work")
+filesystem=$(df --output=fstype "$work" | tail -1)
 [[ $filesystem != tmpfs ]] || fail "$work lies in memory: set TMPDIR to a folder on a disk"
 results=${results:-$work/results}
 : >"$results"
@@ -250,6 +250,7 @@ count_syncs() {
     local server
     for server in wharf docker-registry; do
         seed $server bench/syncs 1 1MiB # the first push after a start may sync more
+        sync                            # and so may one while much waits for the disk
         syncs $server sync-blob 10 "$load" push --registry "127.0.0.1:${port[$server]}" \
             --repository bench/syncs --file "$work/source" --size 1MiB --count 10
         syncs $server sync-image 1 seed $server bench/syncs 3 1MiB

@@ -11,7 +11,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use wharf_client::{BlobSource, Error, RegistryClient};
 use wharf_oci::{Algorithm, Descriptor, Digest, Manifest, Reference, RepositoryName, Tag};
 
-use crate::harness::Server;
+use crate::harness::{Server, Setup};
 
 /// How often the server is killed.
 const KILLS: u64 = 300;
@@ -26,7 +26,7 @@ fn nothing_acknowledged_is_lost_by_a_kill_at_any_moment() {
     println!("seed {seed}");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let acknowledged = Arc::new(Mutex::new(Acknowledged::default()));
-    let mut server = Server::start();
+    let mut server = Setup::new().listen(own_address()).start();
     for round in 0..KILLS {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
@@ -164,6 +164,13 @@ fn manifest(config: &Bytes, layer: &Bytes) -> Manifest {
         "layers": [describe(wharf_oci::media_type::OCI_LAYER, layer)],
     });
     Manifest::parse(manifest.to_string().into(), None).unwrap()
+}
+
+/// A loopback address that no other test listens on: a port that a killed server had may be another
+/// server's a moment later, and the clients would go on pushing to that one.
+fn own_address() -> String {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    format!("127.{}.{middle}.{low}:0", high | 0x80)
 }
 
 /// Whether the request failed because the server was killed, and not because it refused.

@@ -40,6 +40,7 @@ pub(crate) fn has_program(name: &str, what: &str) -> bool {
 /// How a server is to be started.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Setup {
+    listen: Option<String>,
     wrapper: Vec<String>,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
@@ -55,6 +56,12 @@ impl Setup {
     /// `wharf serve` without `--listen` and `--root`: the test says where, by variables or a file.
     pub(crate) fn bare() -> Self {
         Self { bare: true, ..Self::default() }
+    }
+
+    /// Listens on another address than 127.0.0.1.
+    pub(crate) fn listen(mut self, address: impl Into<String>) -> Self {
+        self.listen = Some(address.into());
+        self
     }
 
     /// Adds arguments after `serve`.
@@ -101,7 +108,8 @@ impl Setup {
         words.push(program());
         words.push("serve".into());
         if !self.bare {
-            words.extend(["--listen".into(), "127.0.0.1:0".into(), "--root".into(), root.into()]);
+            let listen = self.listen.as_deref().unwrap_or("127.0.0.1:0");
+            words.extend(["--listen".into(), listen.into(), "--root".into(), root.into()]);
         }
         words.extend(self.arguments.iter().map(OsString::from));
         let mut command = Command::new(&words[0]);

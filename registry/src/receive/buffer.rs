@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Size of a buffer: 256 KiB.
-pub(super) const BUFFER_BYTES: usize = 256 << 10;
+/// Size of a buffer: 128 KiB.
+pub(super) const BUFFER_BYTES: usize = 128 << 10;
 
 /// Buffers of one upload that may be under way at once, beside the one being filled.
 const BUFFERS: usize = 4;

@@ -24,13 +24,14 @@ END
 }
 
 quick=false rounds= only= wharf= output=docs/BENCHMARKS.md results=
-command_shown="benches/registry.sh $*"
+command_shown=benches/registry.sh # without what only says where its files go
+(($(nice) == 0)) || command_shown="nice -n $(nice) $command_shown"
 while (($#)); do
     case $1 in
-    --quick) quick=true ;;
-    --rounds) rounds=$2 && shift ;;
+    --quick) quick=true command_shown+=" $1" ;;
+    --rounds) rounds=$2 command_shown+=" $1 $2" && shift ;;
     --only) only=$2 && shift ;;
-    --wharf) wharf=$2 && shift ;;
+    --wharf) wharf=$2 command_shown+=" $1 $2" && shift ;;
     --output) output=$2 && shift ;;
     --results) results=$2 && shift ;;
     -h | --help) usage && exit ;;
@@ -344,7 +345,7 @@ fill machine "$processor, $(nproc) cores, $memory_total; $system, Linux $(uname 
 fill wharf "$("$wharf" --version) ($(git rev-parse --short HEAD 2>/dev/null || echo 'no commit'))"
 fill docker-registry "$(docker-registry --version | awk '{ print $NF }')"
 fill nginx "$(nginx -v 2>&1 | sed 's|.*/||')"
-fill command "${command_shown% }"
+fill command "$command_shown"
 fill rounds "$rounds"
 fill memory_rounds "$memory_rounds"
 fill pull_one "$pull_one"

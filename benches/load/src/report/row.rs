@@ -45,11 +45,11 @@ impl Row {
             && self.stored.is_none_or(|stored| Some(stored) == measured.stored)
     }
 
-    /// Whether a ratio says that the peer is ahead.
+    /// Whether a ratio says that the peer is ahead, by at least what two decimals show.
     pub(super) fn is_behind(&self, ratio: f64) -> bool {
         match self.better {
-            Better::Less => ratio > 1.0,
-            Better::More => ratio < 1.0,
+            Better::Less => ratio >= 1.005,
+            Better::More => ratio < 0.995,
         }
     }
 }

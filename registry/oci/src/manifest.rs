@@ -50,7 +50,7 @@ pub enum ManifestError {
     /// It is not UTF-8, which JSON has to be (RFC 8259, section 8.1).
     #[error("the manifest is not UTF-8")]
     Encoding(#[source] std::str::Utf8Error),
-    /// Lists or objects in each other, more than [`NESTING_MAX`] of them.
+    /// Lists or objects in each other, more than 128 of them.
     #[error(
         "the manifest is nested too deep: {NESTING_MAX} lists and objects in each other at most"
     )]

@@ -63,6 +63,9 @@ if [[ -z $wharf ]]; then
     wharf=$target/wharf
 fi
 
+# Read now: the checkout may move on while the measurements run.
+revision=$(git describe --always --dirty 2>/dev/null || echo 'no commit')
+
 # Everything that is written lies here, on a disk and not in memory.
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/wharf-bench.XXXXXX")
 declare -A pid=() port=([wharf]=5711 [docker-registry]=5712 [nginx]=5713)
@@ -342,7 +345,7 @@ template=$(<benches/BENCHMARKS.template.md)
 fill() { template=${template//"{{$1}}"/"$2"}; }
 fill date "$(date -u +%Y-%m-%d)"
 fill machine "$processor, $(nproc) cores, $memory_total; $system, Linux $(uname -r); store on $filesystem"
-fill wharf "$("$wharf" --version) ($(git rev-parse --short HEAD 2>/dev/null || echo 'no commit'))"
+fill wharf "$("$wharf" --version) (checkout at $revision)"
 fill docker-registry "$(docker-registry --version | awk '{ print $NF }')"
 fill nginx "$(nginx -v 2>&1 | sed 's|.*/||')"
 fill command "$command_shown"

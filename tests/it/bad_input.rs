@@ -356,11 +356,7 @@ fn pulls_of_clients_that_have_gone_end_at_once() {
         connection.wait_for_bytes();
     }
     // Half of the time that a client may take nothing: these are not waited for.
-    let deadline = Instant::now() + PATIENCE;
-    while open_files(&server) > before + 4 {
-        assert!(Instant::now() < deadline, "{} files are open", open_files(&server));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for_files_to_close(&server, before + 4);
 }
 
 #[test]
@@ -385,13 +381,18 @@ fn clients_that_vanish_leave_nothing_behind() {
             connection.write(&request[..request.len() * (i + 1) / 60]).unwrap();
         }
     }
-    let deadline = Instant::now() + PATIENCE;
-    while open_files(&server) > before + 4 {
-        assert!(Instant::now() < deadline, "{} files are open", open_files(&server));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for_files_to_close(&server, before + 4);
     repository.blob_head(&digest).expect(404);
     repository.manifest_head("v1").expect(404);
+}
+
+/// Waits until the server has at most `count` files open.
+fn wait_for_files_to_close(server: &Server, count: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    while open_files(server) > count {
+        assert!(Instant::now() < deadline, "{} files are open", open_files(server));
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn open_files(server: &Server) -> usize {

@@ -10,6 +10,7 @@ mod digest;
 mod endpoint;
 mod error_code;
 mod hex;
+pub mod ingest;
 mod json;
 mod manifest;
 pub mod media_type;

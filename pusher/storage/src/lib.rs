@@ -1,0 +1,8 @@
+//! The containers/storage of Podman, Buildah and Skopeo, read in place: which images there are, what
+//! their manifests say, and each layer's tar archive put together again from the files it became.
+//!
+//! Everything blocks, and nothing is ever written: the store belongs to Podman. Both ends of a push
+//! use this: the pusher to stream layers, the registry to take them in without a push.
+//!
+//! What it refuses to do: start a program, read the environment, follow a link out of the store,
+//! trust a layer (whoever reads one checks its digest).

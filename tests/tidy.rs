@@ -25,7 +25,18 @@ const WALLS: &[Wall] = &[
         files: &["registry/oci/src"],
         forbidden: &["std::fs", "TcpStream", "tokio", "hyper", "axum", "async fn"],
     },
-    Wall { files: &["pusher/client/src"], forbidden: &["wharf_registry", "println!", "env::var"] },
+    Wall {
+        files: &["pusher/client/src"],
+        forbidden: &["wharf_registry", "println!", "env::var", "Command::new"],
+    },
+    Wall {
+        files: &["pusher/storage/src"],
+        forbidden: &["tokio", "hyper", "async fn", "env::var", "Command::new", "File::create"],
+    },
+    Wall {
+        files: &["pusher/src"],
+        forbidden: &["wharf_registry", "println!", "eprintln!", "env::var", "Command::new"],
+    },
     Wall {
         files: &["registry/src/http", "registry/src/http.rs"],
         forbidden: &["crate::store", "std::fs"],

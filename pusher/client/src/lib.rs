@@ -13,6 +13,7 @@ mod client;
 mod connect;
 mod download;
 mod error;
+mod ingest;
 mod list;
 mod upload;
 
@@ -21,5 +22,6 @@ pub use client::{Limits, RegistryClient};
 pub use connect::Silence;
 pub use download::{Download, PulledManifest};
 pub use error::Error;
+pub use ingest::{Ingest, IngestEvents};
 pub use list::Listing;
 pub use upload::{BlobSource, Uploaded};

@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Digest, RepositoryName, Tag};
 
+mod secret;
+
+pub use secret::{SECRET_LENGTH_MAX, SECRET_LENGTH_MIN, Secret, SecretError};
+
 /// Where ingest is asked for.
 pub const INGEST_PATH: &str = "/wharf/ingest";
 /// The version of these words that this build speaks.
@@ -31,6 +35,18 @@ pub struct IngestRequest {
     pub tag: Option<Tag>,
 }
 
+/// Where a blob is before an ingest begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BlobPlace {
+    /// In the store alone: it is taken in.
+    Store,
+    /// In the repository already.
+    Repository,
+    /// In another repository of the registry: the registry links it, and no byte moves.
+    Registry,
+}
+
 /// What happens, one a line. Numbers are bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
@@ -48,8 +64,8 @@ pub enum IngestEvent {
         size: u64,
         /// Whether it is a layer; else the config.
         layer: bool,
-        /// Whether the registry has it already.
-        present: bool,
+        /// Where it is.
+        place: BlobPlace,
     },
     /// So much of a blob was taken in.
     Taken {

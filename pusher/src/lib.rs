@@ -12,5 +12,6 @@
 //! whole layer in memory.
 
 pub mod image;
+pub mod layer;
 pub mod progress;
 pub mod source;

@@ -13,6 +13,10 @@ pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 pub const OCI_LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 /// A layer as a tar archive compressed with zstd.
 pub const OCI_LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
+/// A layer as a plain tar archive, in Docker's words.
+pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+/// A layer as a tar archive compressed with gzip, in Docker's words.
+pub const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 /// The empty descriptor's content, `{}`.
 pub const EMPTY_JSON: &str = "application/vnd.oci.empty.v1+json";
 /// A Docker image manifest, version 2, schema 2.

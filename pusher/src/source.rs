@@ -10,6 +10,13 @@ use wharf_oci::Digest;
 
 use crate::image::Image;
 
+pub mod archive;
+mod error;
+pub mod layout;
+pub mod saved;
+
+pub use error::{HeaderProblem, SourceError};
+
 /// An image in some place. Everything blocks: it is called on blocking threads alone.
 pub trait ImageSource: fmt::Debug + Send + Sync {
     /// Where the image is, for a person: `Podman's store at /var/lib/containers/storage`.

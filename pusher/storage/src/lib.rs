@@ -6,3 +6,17 @@
 //!
 //! What it refuses to do: start a program, read the environment, follow a link out of the store,
 //! trust a layer (whoever reads one checks its digest).
+
+mod error;
+mod image;
+mod layer;
+mod location;
+mod reader;
+mod store;
+
+pub use error::Error;
+pub use image::{ImageRecord, StoredImage};
+pub use layer::StoredLayer;
+pub use location::{Driver, Location, LocationError, Lookup};
+pub use reader::{LayerError, LayerReader};
+pub use store::Store;

@@ -32,10 +32,10 @@ mod store;
 mod tag;
 mod upload;
 
-pub use config::{Config, Http, Limits, Uploads};
+pub use config::{Config, Http, Ingest, Limits, Uploads};
 pub use error::Error;
 pub use manifest::{PutManifest, StoredManifest};
-pub use receive::Receiving;
+pub use receive::{FillError, Receiving};
 pub use registry::{Registry, Statistics};
 pub use server::{ServeError, Server};
 pub use store::OpenError;

@@ -2,21 +2,23 @@
 //!
 //! Bytes are gathered into buffers; each full one goes to two lanes, of which one writes it and the
 //! other hashes it, on threads of the blocking pool that are borrowed only while there is work. A
-//! slow client holds no thread, and a fast one waits as soon as four buffers are under way:
-//! that is the memory of an upload.
+//! slow client holds no thread. A fast one waits as soon as four buffers are under way, or those of
+//! all uploads together: that is the memory of uploads.
 
 use std::fs::File;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
+use tokio::runtime::Handle;
 use wharf_oci::{Algorithm, Digest};
 
 mod buffer;
 mod lane;
 
-use self::buffer::{BUFFER_BYTES, Buffers, Full};
+pub(crate) use self::buffer::Pool;
+use self::buffer::{Buffer, Buffers};
 use self::lane::{Lane, Work};
 use crate::error::Error;
 use crate::registry::{Floor, Registry};
@@ -24,6 +26,9 @@ use crate::store::blob::digest_of_file;
 use crate::store::error::StoreError;
 use crate::store::upload::UploadFile;
 use crate::upload::{Hashes, Progress, Session};
+
+/// What is read at once of a file whose beginning was hashed by an earlier process.
+const CATCH_UP_BYTES: usize = 16 << 10;
 
 /// A session while one request sends into it. Dropping it keeps what was received.
 #[derive(Debug)]
@@ -35,10 +40,22 @@ pub struct Receiving {
     offset: u64,
 }
 
+/// Why [`Receiving::fill`] ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum FillError {
+    /// The bytes cannot be had. The session keeps what came before.
+    #[error("cannot read the bytes of the upload")]
+    Read(#[source] io::Error),
+    /// They cannot be taken: see [`Receiving::append`].
+    #[error(transparent)]
+    Receive(#[from] Error),
+}
+
 #[derive(Debug)]
 struct Pipeline {
-    filling: Vec<u8>,
-    buffers: Arc<Buffers>,
+    /// `None` while it is empty.
+    filling: Option<Buffer>,
+    buffers: Buffers,
     writing: Lane<Writer>,
     hashing: Lane<Hashing>,
 }
@@ -56,8 +73,8 @@ impl Receiving {
             }
         };
         let pipeline = Pipeline {
-            filling: Vec::new(),
-            buffers: Arc::new(Buffers::new()),
+            filling: None,
+            buffers: Buffers::new(&registry.floor().buffers),
             writing: Lane::new(writer),
             hashing: Lane::new(hashing),
         };
@@ -74,23 +91,59 @@ impl Receiving {
     /// # Errors
     /// [`Error::BlobTooLarge`], [`Error::StorageFull`], [`Error::Store`]: the session is gone then,
     /// so that its bytes do not stay in the way of others.
-    pub async fn append(&mut self, bytes: Bytes) -> Result<(), Error> {
-        if let Some(limit) = self.registry.floor().config.blob_bytes_max
-            && self.offset + bytes.len() as u64 > limit
-        {
-            return Err(self.abandon(Error::BlobTooLarge { limit }).await);
+    pub async fn append(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        self.require_size(bytes.len()).await?;
+        while !bytes.is_empty() {
+            let room = self.room().await?;
+            let (now, later) = bytes.split_at(room.len().min(bytes.len()));
+            room[..now.len()].copy_from_slice(now);
+            self.advance(now.len()).await?;
+            bytes = later;
         }
+        Ok(())
+    }
+
+    /// Takes all that `reader` gives, straight into the buffers; gives how many bytes that were.
+    /// Blocks, so it is called on a blocking thread of the runtime (`spawn_blocking`).
+    ///
+    /// # Errors
+    /// [`FillError::Read`] when `reader` fails: what it gave before is kept, as if a client had
+    /// left. Else as [`Receiving::append`].
+    pub fn fill(&mut self, reader: &mut (impl Read + ?Sized)) -> Result<u64, FillError> {
+        let (runtime, begun) = (Handle::current(), self.offset);
+        loop {
+            let room = runtime.block_on(self.room())?;
+            let read = match reader.read(room) {
+                Ok(0) => return Ok(self.offset - begun),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(FillError::Read(error)),
+            };
+            runtime.block_on(async {
+                self.require_size(read).await?;
+                self.advance(read).await
+            })?;
+        }
+    }
+
+    /// Waits until another upload is in want of memory while this one has a buffer that is partly
+    /// full: the time to [`Receiving::flush`] it if its client has nothing to send.
+    pub(crate) async fn wanted(&self) {
+        match &self.pipeline {
+            Some(pipeline) if pipeline.filling.is_some() => pipeline.buffers.wanted().await,
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Sends on what has come so far, so that its memory is free again soon.
+    ///
+    /// # Errors
+    /// As [`Receiving::append`].
+    pub(crate) async fn flush(&mut self) -> Result<(), Error> {
         let Some(pipeline) = &mut self.pipeline else { return Err(self.session.unknown()) };
-        let length = bytes.len() as u64;
-        match pipeline.take(bytes).await {
-            Ok(()) => {
-                self.offset += length;
-                Ok(())
-            }
-            Err(source) => {
-                let error = self.registry.floor().failed("write an upload", source);
-                Err(self.abandon(error).await)
-            }
+        match pipeline.send() {
+            Ok(()) => Ok(()),
+            Err(source) => Err(self.failed(source).await),
         }
     }
 
@@ -112,6 +165,41 @@ impl Receiving {
         let Some(pipeline) = self.pipeline.take() else { return Err(self.session.unknown()) };
         let (registry, session) = (self.registry.clone(), Arc::clone(&self.session));
         to_the_end(commit(registry, session, pipeline, *digest)).await
+    }
+
+    /// Fails when `length` more bytes are more than a blob may have.
+    async fn require_size(&mut self, length: usize) -> Result<(), Error> {
+        match self.registry.floor().config.blob_bytes_max {
+            Some(limit) if self.offset + length as u64 > limit => {
+                Err(self.abandon(Error::BlobTooLarge { limit }).await)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Room for the next bytes, never empty.
+    async fn room(&mut self) -> Result<&mut [u8], Error> {
+        match &mut self.pipeline {
+            Some(pipeline) => Ok(pipeline.room().await),
+            None => Err(self.session.unknown()),
+        }
+    }
+
+    /// Takes the bytes at the beginning of the room.
+    async fn advance(&mut self, length: usize) -> Result<(), Error> {
+        let Some(pipeline) = &mut self.pipeline else { return Err(self.session.unknown()) };
+        match pipeline.advance(length) {
+            Ok(()) => {
+                self.offset += length as u64;
+                Ok(())
+            }
+            Err(source) => Err(self.failed(source).await),
+        }
+    }
+
+    async fn failed(&mut self, source: StoreError) -> Error {
+        let error = self.registry.floor().failed("write an upload", source);
+        self.abandon(error).await
     }
 
     /// Gives the session up because of `error`.
@@ -190,37 +278,39 @@ impl Drop for Receiving {
 }
 
 impl Pipeline {
-    async fn take(&mut self, mut bytes: Bytes) -> Result<(), StoreError> {
-        while !bytes.is_empty() {
-            let room = BUFFER_BYTES - self.filling.len();
-            let part = bytes.split_to(room.min(bytes.len()));
-            self.filling.extend_from_slice(&part);
-            if self.filling.len() == BUFFER_BYTES {
-                self.send().await?;
-            }
-        }
-        Ok(())
+    /// Room for the next bytes; waits for a buffer if it needs one.
+    async fn room(&mut self) -> &mut [u8] {
+        let filling = match self.filling.take() {
+            Some(filling) => filling,
+            None => self.buffers.take().await,
+        };
+        self.filling.insert(filling).room()
+    }
+
+    /// Takes the bytes at the beginning of the room.
+    fn advance(&mut self, length: usize) -> Result<(), StoreError> {
+        let is_full = self.filling.as_mut().is_some_and(|filling| filling.advance(length));
+        if is_full { self.send() } else { Ok(()) }
     }
 
     /// Hands the buffer being filled to both lanes.
-    async fn send(&mut self) -> Result<(), StoreError> {
-        let (permit, empty) = self.buffers.take().await;
-        let bytes = std::mem::replace(&mut self.filling, empty);
-        let full = Full::new(bytes, &self.buffers, permit);
+    fn send(&mut self) -> Result<(), StoreError> {
+        let Some(filling) = self.filling.take() else { return Ok(()) };
+        let full = Arc::new(filling);
         self.hashing.push(Arc::clone(&full))?;
         self.writing.push(full)
     }
 
-    /// Waits until both lanes are done and takes them apart. What is left in the last, unfinished
-    /// buffer is handed over too.
-    async fn drain(self) -> Result<(Writer, Hashing, Vec<u8>), StoreError> {
+    /// Waits until both lanes are done and takes them apart; with them what is left in the last,
+    /// unfinished buffer.
+    async fn drain(self) -> Result<(Writer, Hashing, Option<Buffer>), StoreError> {
         // Both are waited for, also when one failed: then nobody has the file any more.
         let (writing, hashing) = (self.writing.finish().await, self.hashing.finish().await);
         Ok((writing?, hashing?, self.filling))
     }
 
     async fn pause(mut self) -> Result<Progress, StoreError> {
-        let sent = if self.filling.is_empty() { Ok(()) } else { self.send().await };
+        let sent = self.send();
         let drained = self.drain().await;
         sent?;
         let (writing, hashing, _) = drained?;
@@ -234,7 +324,7 @@ impl Pipeline {
 struct Received {
     writing: Writer,
     hashing: Hashing,
-    filling: Vec<u8>,
+    filling: Option<Buffer>,
 }
 
 impl Received {
@@ -254,9 +344,12 @@ impl Received {
         session: &Session,
         claimed: &Digest,
     ) -> Result<Stored, StoreError> {
-        self.writing.work(&self.filling)?;
-        self.hashing.work(&self.filling)?;
-        self.filling = Vec::new();
+        // Given back before the disk is waited for.
+        let last = self.filling.take();
+        let bytes = last.as_ref().map_or(&[][..], Buffer::bytes);
+        self.writing.work(bytes)?;
+        self.hashing.work(bytes)?;
+        drop(last);
         let sha256 = self.hashing.hashes.sha256.clone().finalize();
         let found = match (claimed.algorithm(), self.hashing.hashes.sha512.take()) {
             (Algorithm::Sha256, _) => sha256,
@@ -341,11 +434,9 @@ impl Work for Hashing {
 }
 
 fn hash_prefix(hashes: &mut Hashes, path: &PathBuf, length: u64) -> Result<(), StoreError> {
-    use std::io::Read;
-
     let failed = |error| StoreError::io("read", path, error);
     let mut prefix = File::open(path).map_err(failed)?.take(length);
-    let mut step = vec![0; BUFFER_BYTES];
+    let mut step = vec![0; CATCH_UP_BYTES];
     loop {
         match prefix.read(&mut step).map_err(failed)? {
             0 if prefix.limit() > 0 => return Err(StoreError::CutShort { path: path.clone() }),

@@ -11,6 +11,7 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::error::Error;
 use crate::index::Indexes;
+use crate::receive::Pool;
 use crate::store::error::StoreError;
 use crate::store::{OpenError, Store};
 use crate::upload::Sessions;
@@ -28,6 +29,7 @@ pub(crate) struct Floor {
     pub(crate) indexes: Indexes,
     pub(crate) catalog: Catalog,
     pub(crate) sessions: Sessions,
+    pub(crate) buffers: Arc<Pool>,
 }
 
 /// How full the bounded things are.
@@ -55,6 +57,7 @@ impl Registry {
             indexes: Indexes::new(),
             catalog: Catalog::default(),
             sessions: Sessions::default(),
+            buffers: Arc::new(Pool::new()),
         })))
     }
 

@@ -1,73 +1,174 @@
-//! The buffers of an upload: so many and no more, used again and again.
+//! `Pool`: the memory of all uploads together, in buffers that are used again and again.
+//!
+//! An upload takes a buffer when bytes have come and never while it waits for them with an empty one
+//! in hand; it gives it back when its lanes are done with it, which waits for no client. One that is
+//! partly full and waits for its client is sent on as it is as soon as somebody else waits for a
+//! buffer ([`Buffers::wanted`]). So every upload comes to its turn, in the order of asking, however
+//! many there are and however slow some of them send.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Size of a buffer: 128 KiB.
 pub(super) const BUFFER_BYTES: usize = 128 << 10;
 
-/// Buffers of one upload that may be under way at once, beside the one being filled.
-const BUFFERS: usize = 4;
+/// Buffers of all uploads together: 16 MiB.
+const POOL_BUFFERS: usize = (16 << 20) / BUFFER_BYTES;
 
-/// Empty buffers that are kept for use again: what a client that stalls holds.
-const EMPTY_MAX: usize = 2;
+/// Buffers of one upload: one that fills, and four on their way.
+const UPLOAD_BUFFERS: usize = 5;
 
-/// The buffers of one upload, used again and again.
+/// Empty buffers that are kept while nobody uploads: 1 MiB.
+const KEPT_BUFFERS: usize = (1 << 20) / BUFFER_BYTES;
+
+/// The buffers of all uploads.
 #[derive(Debug)]
-pub(super) struct Buffers {
-    empty: Mutex<Vec<Vec<u8>>>,
-    permits: Arc<Semaphore>,
+pub(crate) struct Pool {
+    places: Arc<Semaphore>,
+    empty: Mutex<Empty>,
+    /// Uploads that wait for a buffer.
+    waiting: AtomicUsize,
+    short: Notify,
 }
 
-/// A buffer on its way through both lanes.
+#[derive(Debug, Default)]
+struct Empty {
+    buffers: Vec<Box<[u8]>>,
+    /// Uploads that are running.
+    uploads: usize,
+}
+
+/// What one upload has of the pool.
 #[derive(Debug)]
-pub(super) struct Full {
-    bytes: Vec<u8>,
-    buffers: Arc<Buffers>,
-    _permit: OwnedSemaphorePermit,
+pub(super) struct Buffers {
+    pool: Arc<Pool>,
+    turns: Arc<Semaphore>,
+}
+
+/// A buffer: first filled, then shared by both lanes. Dropped, it goes back to the pool.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    memory: Box<[u8]>,
+    length: usize,
+    pool: Arc<Pool>,
+    _turn: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Pool {
+    pub(crate) fn new() -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(POOL_BUFFERS)),
+            empty: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            short: Notify::new(),
+        }
+    }
+
+    /// Waits for a place in the pool, behind everybody who asked before.
+    async fn place(self: &Arc<Self>) -> OwnedSemaphorePermit {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return place;
+        }
+        let _waiting = Waiting::new(self);
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        #[expect(clippy::expect_used, reason = "the semaphore is private and never closed")]
+        place.expect("never closed")
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Empty> {
+        self.empty.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Empty {
+    /// How many empty buffers are worth keeping.
+    fn kept(&self) -> usize {
+        self.uploads.saturating_mul(UPLOAD_BUFFERS).max(KEPT_BUFFERS)
+    }
 }
 
 impl Buffers {
-    pub(super) fn new() -> Self {
-        Self { empty: Mutex::default(), permits: Arc::new(Semaphore::new(BUFFERS)) }
+    pub(super) fn new(pool: &Arc<Pool>) -> Self {
+        pool.lock().uploads += 1;
+        Self { pool: Arc::clone(pool), turns: Arc::new(Semaphore::new(UPLOAD_BUFFERS)) }
     }
 
-    /// Waits for a buffer's turn; gives an empty one.
-    pub(super) async fn take(&self) -> (OwnedSemaphorePermit, Vec<u8>) {
+    /// An empty buffer. Waits while too many of this upload, or of all, are under way.
+    pub(super) async fn take(&self) -> Buffer {
         #[expect(clippy::expect_used, reason = "the semaphore is private and never closed")]
-        let permit = Arc::clone(&self.permits).acquire_owned().await.expect("never closed");
-        let empty = lock(&self.empty).pop().unwrap_or_default();
-        (permit, empty)
-    }
-}
-
-impl Full {
-    /// `bytes` on their way, by the turn that was waited for.
-    pub(super) fn new(
-        bytes: Vec<u8>,
-        buffers: &Arc<Buffers>,
-        permit: OwnedSemaphorePermit,
-    ) -> Arc<Self> {
-        Arc::new(Self { bytes, buffers: Arc::clone(buffers), _permit: permit })
+        let turn = Arc::clone(&self.turns).acquire_owned().await.expect("never closed");
+        let place = self.pool.place().await;
+        let empty = self.pool.lock().buffers.pop();
+        let memory = empty.unwrap_or_else(|| vec![0; BUFFER_BYTES].into_boxed_slice());
+        Buffer { memory, length: 0, pool: Arc::clone(&self.pool), _turn: turn, _place: place }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl Drop for Full {
-    fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.clear();
-        let mut empty = lock(&self.buffers.empty);
-        if empty.len() < EMPTY_MAX {
-            empty.push(bytes);
+    /// Waits until another upload waits for a buffer.
+    pub(super) async fn wanted(&self) {
+        loop {
+            let short = self.pool.short.notified();
+            if self.pool.waiting.load(Ordering::SeqCst) > 0 {
+                return;
+            }
+            short.await;
         }
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Buffers {
+    fn drop(&mut self) {
+        let mut empty = self.pool.lock();
+        empty.uploads -= 1;
+        let kept = empty.kept();
+        empty.buffers.truncate(kept);
+    }
+}
+
+impl Buffer {
+    /// The bytes that are in it.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.memory[..self.length]
+    }
+
+    /// The room that is left in it.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        &mut self.memory[self.length..]
+    }
+
+    /// Counts `length` bytes that were written to the beginning of [`Buffer::room`]; says whether it
+    /// is full now.
+    pub(super) fn advance(&mut self, length: usize) -> bool {
+        self.length += length;
+        self.length == self.memory.len()
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let memory = std::mem::take(&mut self.memory);
+        let mut empty = self.pool.lock();
+        if empty.buffers.len() < empty.kept() {
+            empty.buffers.push(memory);
+        }
+    }
+}
+
+/// Somebody who waits for a buffer, counted.
+struct Waiting<'a>(&'a Pool);
+
+impl<'a> Waiting<'a> {
+    fn new(pool: &'a Pool) -> Self {
+        pool.waiting.fetch_add(1, Ordering::SeqCst);
+        pool.short.notify_waiters();
+        Self(pool)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
 }

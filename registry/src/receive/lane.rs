@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::buffer::Full;
+use super::buffer::Buffer;
 use crate::store::error::StoreError;
 
 /// What a lane does with each buffer.
@@ -22,7 +22,7 @@ pub(super) struct Lane<W> {
 
 #[derive(Debug)]
 struct LaneState<W> {
-    waiting: VecDeque<Arc<Full>>,
+    waiting: VecDeque<Arc<Buffer>>,
     /// `None` while it works.
     worker: Option<W>,
     failed: Option<StoreError>,
@@ -35,7 +35,7 @@ impl<W: Work> Lane<W> {
     }
 
     /// Hands a buffer over, unless an earlier one failed.
-    pub(super) fn push(&self, full: Arc<Full>) -> Result<(), StoreError> {
+    pub(super) fn push(&self, full: Arc<Buffer>) -> Result<(), StoreError> {
         let mut state = lock(&self.state);
         if let Some(error) = state.failed.take() {
             return Err(error);

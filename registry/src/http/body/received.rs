@@ -95,11 +95,23 @@ impl RequestBody {
         receiving: &mut Receiving,
         announced: Option<u64>,
     ) -> Result<(), Failure> {
-        while let Some(bytes) = self.next().await? {
+        loop {
+            let bytes = tokio::select! {
+                biased;
+                next = self.next() => match next? {
+                    Some(bytes) => bytes,
+                    None => break,
+                },
+                // The client keeps us waiting, and others wait for memory.
+                () = receiving.wanted() => {
+                    receiving.flush().await?;
+                    continue;
+                }
+            };
             if let Some(announced) = announced.filter(|announced| self.received > *announced) {
                 return Err(Error::SizeMismatch { announced, received: self.received }.into());
             }
-            receiving.append(bytes).await?;
+            receiving.append(&bytes).await?;
         }
         match announced {
             Some(announced) if announced != self.received => {

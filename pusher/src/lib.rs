@@ -11,7 +11,12 @@
 //! What it refuses to do: print, read the environment, start a program that it was not given, keep a
 //! whole layer in memory.
 
+mod error;
 pub mod image;
 pub mod layer;
 pub mod progress;
+mod push;
 pub mod source;
+
+pub use error::Error;
+pub use push::{Config, Order, PARALLEL, Plan, Planned, Pushed, Step, Stop, plan, push};

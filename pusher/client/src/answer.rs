@@ -2,7 +2,7 @@
 //! a limit. It refuses to let a status pass that the caller did not name.
 
 use bytes::{Bytes, BytesMut};
-use http::header::HeaderName;
+use http::header::{HeaderName, RETRY_AFTER};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
@@ -10,6 +10,7 @@ use wharf_oci::{Digest, ErrorBody};
 
 use crate::address::RegistryAddress;
 use crate::error::Error;
+use crate::retry;
 
 /// The most that is read of an answer that reports an error, in bytes.
 const ERROR_BYTES_MAX: u64 = 64 << 10;
@@ -87,7 +88,9 @@ impl Answer {
             Err(_) => (None, first_line(&bytes)),
         };
         let status = self.status();
-        Error::Refused { address: self.address, request: self.request, status, code, message }
+        let retry_after = self.header(RETRY_AFTER).and_then(retry::after);
+        let Self { address, request, .. } = self;
+        Error::Refused { address, request, status, code, message, retry_after }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 use wharf_oci::{Digest, ManifestError};
@@ -67,6 +68,8 @@ pub enum Error {
         code: Option<String>,
         /// Its message, or the first line of an answer that is no error body.
         message: Option<String>,
+        /// How long to wait before the next try, if it says so.
+        retry_after: Option<Duration>,
     },
     /// The bytes are not those of the digest.
     #[error("{request}: the bytes have the digest {found}, not {expected}")]

@@ -15,6 +15,7 @@ mod download;
 mod error;
 mod ingest;
 mod list;
+mod retry;
 mod upload;
 
 pub use address::{AddressError, RegistryAddress};
@@ -24,4 +25,5 @@ pub use download::{Download, PulledManifest};
 pub use error::Error;
 pub use ingest::{Ingest, IngestEvents};
 pub use list::Listing;
+pub use retry::Retry;
 pub use upload::{BlobSource, Uploaded};

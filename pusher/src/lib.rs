@@ -13,6 +13,7 @@
 
 mod error;
 pub mod image;
+pub mod ingest;
 pub mod layer;
 pub mod progress;
 mod push;

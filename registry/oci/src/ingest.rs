@@ -83,6 +83,11 @@ pub enum IngestEvent {
     Done {
         /// The manifest's digest.
         digest: Digest,
+        /// Whether the manifest is the store's own, byte for byte; else it was rewritten for the
+        /// uncompressed layers of an image that was pulled.
+        original: bool,
+        /// Whether all was in its place before, so that nothing was done.
+        unchanged: bool,
     },
     /// It did not come to its end, and no tag moved: the last line.
     Failed {

@@ -1,10 +1,8 @@
 //! The client itself: one address, one pool of connections, and the way a request goes out.
 //! What can be asked stands in `download`, `upload` and `list`.
 
-use std::time::Duration;
-
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
-use http::uri::{PathAndQuery, Scheme};
+use http::uri::PathAndQuery;
 use http::{Method, Request, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -14,35 +12,8 @@ use crate::address::RegistryAddress;
 use crate::answer::Answer;
 use crate::connect::Connector;
 use crate::error::Error;
+use crate::options::{Limits, Options};
 use crate::upload::RequestBody;
-
-/// What a client waits for and takes.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// How long a connection may take to come up. 10 s.
-    pub connect_max: Duration,
-    /// How long no byte may move on a connection in use. 120 s: a registry that makes a large
-    /// blob durable is silent while it does.
-    pub silence_max: Duration,
-    /// How long an unused connection is kept. 30 s.
-    pub idle_max: Duration,
-    /// The largest manifest taken, in bytes. 8 MiB.
-    pub manifest_bytes_max: u64,
-    /// The largest page of a list taken, in bytes. 8 MiB.
-    pub list_bytes_max: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connect_max: Duration::from_secs(10),
-            silence_max: Duration::from_secs(120),
-            idle_max: Duration::from_secs(30),
-            manifest_bytes_max: 8 << 20,
-            list_bytes_max: 8 << 20,
-        }
-    }
-}
 
 /// A client of one registry. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -56,6 +27,12 @@ impl RegistryClient {
     /// A client with the default limits. Nothing is sent yet.
     pub fn new(address: RegistryAddress) -> Self {
         Self::with_limits(address, Limits::default())
+    }
+
+    /// A client of a registry that may want TLS and a login. Nothing is sent yet; the files that
+    /// the options name are read.
+    pub fn connect(address: RegistryAddress, options: Options) -> Result<Self, Error> {
+        Ok(Self::with_limits(address, options.limits))
     }
 
     /// A client with other limits.
@@ -158,8 +135,8 @@ impl Target {
         match self {
             Self::Absolute(uri) => uri,
             Self::Path(path) => Uri::builder()
-                .scheme(Scheme::HTTP)
-                .authority(address.authority().clone())
+                .scheme(address.scheme())
+                .authority(address.authority())
                 .path_and_query(path)
                 .build()
                 .expect("scheme, authority and path make an address"),

@@ -5,25 +5,29 @@
 //! [`Endpoint`](wharf_oci::Endpoint), so no path is put together here.
 //!
 //! What it refuses to do: print, read the environment, choose a registry, or try again by itself.
-//! It speaks plain HTTP; an address that asks for TLS is refused when it is parsed.
+//! It starts no program: what keeps credentials is asked through a face that is handed in.
 
 mod address;
 mod answer;
 mod client;
 mod connect;
+mod credential;
 mod download;
 mod error;
 mod ingest;
 mod list;
+mod options;
 mod retry;
 mod upload;
 
 pub use address::{AddressError, RegistryAddress};
-pub use client::{Limits, RegistryClient};
+pub use client::RegistryClient;
 pub use connect::Silence;
+pub use credential::{Credential, CredentialError, Credentials};
 pub use download::{Download, PulledManifest};
 pub use error::Error;
 pub use ingest::{Ingest, IngestEvents};
 pub use list::Listing;
+pub use options::{Limits, Options, Trust};
 pub use retry::Retry;
 pub use upload::{BlobSource, Uploaded};

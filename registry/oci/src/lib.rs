@@ -5,6 +5,7 @@
 //! behind the edge is spared the doubt. The crate does no I/O, starts nothing and waits for nothing.
 
 mod byte_range;
+mod challenge;
 mod descriptor;
 mod digest;
 mod endpoint;
@@ -22,6 +23,7 @@ mod tag;
 mod upload_id;
 
 pub use byte_range::{ContentRange, ContentRangeError, RANGES_MAX, RangeError, RangeRequest};
+pub use challenge::{Challenge, Scopes};
 pub use descriptor::{Descriptor, Platform};
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use endpoint::{Endpoint, EndpointError, Mount, TAGS_MAX};

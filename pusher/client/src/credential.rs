@@ -1,0 +1,114 @@
+//! Who someone is to a registry, and the face of whatever knows it.
+//!
+//! A secret leaves a [`Credential`] only into a request: it is never shown, logged, or part of an
+//! error.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use wharf_oci::RepositoryName;
+
+use crate::error::BoxError;
+
+/// What proves to a registry who is asking. Its `Debug` form shows no secret.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// A user's name and password, or a token in the place of one.
+    Password {
+        /// The user.
+        user: String,
+        /// The password.
+        password: String,
+    },
+    /// A token of a login that was made before, to be exchanged for one that lets requests pass
+    /// (`identitytoken` in the files of Docker, user `<token>` in the answers of its helpers).
+    IdentityToken(String),
+    /// A token that goes with requests as it is (`registrytoken` in the files of Docker).
+    RegistryToken(String),
+}
+
+impl Credential {
+    /// The user, where the credential names one.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::Password { user, .. } => Some(user),
+            Self::IdentityToken(_) | Self::RegistryToken(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Password { user, .. } => write!(formatter, "Password({user:?})"),
+            Self::IdentityToken(_) => formatter.write_str("IdentityToken"),
+            Self::RegistryToken(_) => formatter.write_str("RegistryToken"),
+        }
+    }
+}
+
+/// What knows the credentials of registries. It may block: it is asked on a blocking thread, and
+/// only once a registry wants to know who is asking.
+pub trait Credentials: fmt::Debug + Send + Sync {
+    /// The credential for a repository of a registry, or for the registry as a whole; none if there
+    /// is none, and requests go out without one.
+    ///
+    /// `registry` is the host, with the port if one was written.
+    fn find(
+        &self,
+        registry: &str,
+        repository: Option<&RepositoryName>,
+    ) -> Result<Option<Credential>, CredentialError>;
+}
+
+/// One credential, whoever asks: what a person has just typed.
+impl Credentials for Credential {
+    fn find(
+        &self,
+        _registry: &str,
+        _repository: Option<&RepositoryName>,
+    ) -> Result<Option<Credential>, CredentialError> {
+        Ok(Some(self.clone()))
+    }
+}
+
+/// Why credentials that may be there could not be had. Holds nothing of them.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// A file of credentials cannot be read.
+    #[error("cannot read the credentials in {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file of credentials is not what Podman and Docker write.
+    #[error("{} is not a file of credentials: {what}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and where. Nothing of its content.
+        what: String,
+    },
+    /// A file of credentials cannot be written.
+    #[error("cannot write the credentials to {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A program that keeps credentials did not give one.
+    #[error("docker-credential-{name}, which keeps credentials, failed")]
+    Helper {
+        /// Its name, without `docker-credential-`.
+        name: String,
+        /// How.
+        #[source]
+        source: BoxError,
+    },
+}

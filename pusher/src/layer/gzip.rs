@@ -9,7 +9,7 @@ use flate2::{Compress, Crc, FlushCompress, Status};
 
 /// How many bytes are compressed apart from the others: less makes larger output, more makes more
 /// memory.
-pub(crate) const BLOCK_BYTES: usize = 1 << 20;
+pub(crate) const BLOCK_BYTES: usize = 256 << 10;
 /// How far back a block may refer (RFC 1951).
 const WINDOW_BYTES: usize = 32 << 10;
 /// Magic, deflate, no flags, no time, no hint, operating system unknown.
@@ -18,7 +18,9 @@ pub(crate) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 const LAST_BLOCK: [u8; 2] = [3, 0];
 
 /// Compresses blocks.
-pub(crate) struct Blocks(Compress);
+pub(crate) struct Blocks {
+    level: flate2::Compression,
+}
 
 /// Sums up the blocks that went into a member, in their order.
 #[derive(Default)]
@@ -26,28 +28,29 @@ pub(crate) struct Sum(Crc);
 
 impl Blocks {
     pub(crate) fn new(level: u8) -> Self {
-        Self(Compress::new(flate2::Compression::new(level.into()), false))
+        Self { level: flate2::Compression::new(level.into()) }
     }
 
     /// `block` in its compressed form; `before` is the block before it, if there is one.
-    pub(crate) fn compress(&mut self, before: &[u8], block: &[u8]) -> io::Result<Vec<u8>> {
+    pub(crate) fn compress(&self, before: &[u8], block: &[u8]) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        self.0.reset();
+        // A compressor that is used again with `reset` lets its past show: zlib-rs hashes some bytes of
+        // what was in its window before, and finds other matches.
+        let mut deflate = Compress::new(self.level, false);
         if !before.is_empty() {
             let window = &before[before.len().saturating_sub(WINDOW_BYTES)..];
-            self.0.set_dictionary(window).map_err(io::Error::other)?;
+            deflate.set_dictionary(window).map_err(io::Error::other)?;
         }
         let mut taken = 0;
         loop {
             // Room to spare: a flush is over only when it did not fill the room it was given.
             out.reserve((block.len() - taken) / 2 + (16 << 10));
-            let before = self.0.total_in();
+            let before = deflate.total_in();
             let rest = &block[taken..];
-            let status = self
-                .0
+            let status = deflate
                 .compress_vec(rest, &mut out, FlushCompress::Sync)
                 .map_err(io::Error::other)?;
-            taken += usize::try_from(self.0.total_in() - before).unwrap_or(rest.len());
+            taken += usize::try_from(deflate.total_in() - before).unwrap_or(rest.len());
             if status != Status::Ok || (taken == block.len() && out.len() < out.capacity()) {
                 return Ok(out);
             }

@@ -12,6 +12,7 @@ mod image;
 mod layer;
 mod location;
 mod reader;
+mod rewrite;
 mod store;
 
 pub use error::Error;
@@ -19,4 +20,5 @@ pub use image::{ImageRecord, StoredImage};
 pub use layer::StoredLayer;
 pub use location::{Driver, Location, LocationError, Lookup};
 pub use reader::{LayerError, LayerReader};
+pub use rewrite::RewriteError;
 pub use store::Store;

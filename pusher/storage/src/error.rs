@@ -3,7 +3,7 @@
 //! Each says what happened, to what, and what to do about it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wharf_oci::{Digest, ManifestError};
 
@@ -77,11 +77,28 @@ pub enum Error {
         /// What it could be.
         images: Vec<String>,
     },
-    /// The image has no manifest.
-    #[error("the image {image} has no manifest in the store: build or pull it again")]
-    ManifestMissing {
+    /// The image has no manifest, or no config.
+    #[error(
+        "the image {image} has no {lack} in the store: was it removed meanwhile? Build or pull it again"
+    )]
+    Incomplete {
         /// The image's id.
         image: Digest,
+        /// What it has not.
+        lack: &'static str,
+    },
+    /// A file of the image is not the one that its digest names.
+    #[error(
+        "the {what} of the image {image} does not have the digest {expected}: the store is damaged. \
+         Remove the image, then build or pull it again"
+    )]
+    DigestMismatch {
+        /// The image's id.
+        image: Box<Digest>,
+        /// `manifest` or `config`.
+        what: &'static str,
+        /// The digest that it should have.
+        expected: Box<Digest>,
     },
     /// The image's manifest is none.
     #[error("the manifest of the image {image} cannot be understood")]
@@ -141,6 +158,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// A failure to read `path`.
+    pub(crate) fn reading(path: &Path, source: io::Error) -> Self {
+        let path = path.to_path_buf();
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::Unreadable { path, source },
+            _ => Self::Read { path, source },
+        }
+    }
+
     /// Whether the archive of a layer cannot be made here though Podman can make it: another way to
     /// read the image, like `podman save`, will do.
     #[must_use]

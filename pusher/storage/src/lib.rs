@@ -8,12 +8,18 @@
 //! trust a layer (whoever reads one checks its digest).
 
 mod error;
+mod files;
+mod folder;
 mod image;
+mod index;
 mod layer;
 mod location;
+mod lock;
+mod name;
 mod reader;
 mod rewrite;
 mod store;
+mod tar_split;
 
 pub use error::Error;
 pub use image::{ImageRecord, StoredImage};

@@ -124,7 +124,8 @@ mod tests {
             diff_id: Some(digest(text)),
             size,
             compressed: None,
-            chain: Vec::new(),
+            chain: std::sync::Arc::default(),
+            position: 0,
         };
         StoredImage {
             record: ImageRecord {

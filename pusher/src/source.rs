@@ -11,8 +11,14 @@ use wharf_oci::Digest;
 use crate::image::Image;
 
 pub mod archive;
+mod assembled;
+mod choice;
+mod config;
+mod content;
 mod error;
+mod index;
 pub mod layout;
+pub mod podman;
 pub mod saved;
 
 pub use error::{HeaderProblem, SourceError};
@@ -24,6 +30,12 @@ pub trait ImageSource: fmt::Debug + Send + Sync {
 
     /// The image.
     fn image(&self) -> &Image;
+
+    /// The names that the image has there, as they were written. Empty where names are not kept, or
+    /// known to whoever opened the source.
+    fn names(&self) -> &[String] {
+        &[]
+    }
 
     /// A reader of one of the image's layers, from its first byte, in the form of its descriptor.
     /// May be called again after a failure, from several threads at once.

@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use wharf_oci::{Digest, ManifestError};
+use wharf_storage_reader::RewriteError;
 
 /// How many images a message lists before it only counts them.
 const LISTED_MAX: usize = 20;
@@ -223,6 +224,26 @@ pub enum SourceError {
         /// Why: a full disk, most often.
         source: io::Error,
     },
+    /// Podman's store does not give the image.
+    #[error("{place} does not give the image {image}")]
+    Store {
+        /// The image, as it was asked for.
+        image: String,
+        /// The store.
+        place: String,
+        /// Why.
+        source: Box<wharf_storage_reader::Error>,
+    },
+    /// Podman's store does not know enough of the image's layers.
+    #[error("{place} cannot give the image {image} in place")]
+    Rewrite {
+        /// The image, as it was asked for.
+        image: String,
+        /// The store.
+        place: String,
+        /// Why.
+        source: RewriteError,
+    },
     /// The program that saves the image failed.
     #[error("cannot have {image} saved")]
     Save {
@@ -231,6 +252,46 @@ pub enum SourceError {
         /// Why.
         source: io::Error,
     },
+}
+
+impl SourceError {
+    /// Whether the image is there, but only its engine can give it: `podman save` may do what reading
+    /// the store in place cannot.
+    #[must_use]
+    pub fn needs_podman(&self) -> bool {
+        match self {
+            Self::Store { source, .. } => source.needs_podman(),
+            Self::Rewrite { source, .. } => matches!(source, RewriteError::LayerUnknown { .. }),
+            _ => false,
+        }
+    }
+
+    /// Whether the image's store belongs to another user, or to users that are mapped in this one's
+    /// containers: below `podman unshare`, the same call may succeed.
+    #[must_use]
+    pub fn needs_unshare(&self) -> bool {
+        let Self::Store { source, .. } = self else { return false };
+        matches!(**source, wharf_storage_reader::Error::Unreadable { .. })
+    }
+
+    /// Whether there is no such image, though the source itself is sound.
+    #[must_use]
+    pub fn is_image_unknown(&self) -> bool {
+        match self {
+            Self::ImageUnknown { .. } => true,
+            Self::Store { source, .. } => {
+                matches!(**source, wharf_storage_reader::Error::ImageUnknown { .. })
+            }
+            _ => false,
+        }
+    }
+}
+
+impl From<SourceError> for io::Error {
+    /// For readers of layers, which give errors of this type.
+    fn from(error: SourceError) -> Self {
+        Self::other(error)
+    }
 }
 
 /// What is wrong with a tar archive's header.

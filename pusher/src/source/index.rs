@@ -1,0 +1,124 @@
+//! From the index of an OCI layout to the image that is meant (image spec, "Image Layout"). What the
+//! image names must be there, save what an index lists for other platforms: most tools store one
+//! platform of an index, and the rest of it is left out here too.
+
+use std::cell::Cell;
+
+use bytes::Bytes;
+use wharf_oci::{Descriptor, Digest, Manifest, ManifestKind, media_type};
+
+use super::assembled;
+use super::choice::{Candidate, choose};
+use super::content::{self, Content};
+use super::error::SourceError;
+use crate::image::Image;
+
+/// The file of a layout in which its images stand.
+pub(super) const FILE: &str = "index.json";
+/// How many manifests one image and all that it lists may consist of.
+const MANIFESTS_MAX: usize = 1024;
+/// How many indexes may stand in each other.
+const DEPTH_MAX: usize = 4;
+/// The annotation with a name (image spec, "Pre-Defined Annotation Keys").
+const NAME: &str = "org.opencontainers.image.ref.name";
+/// The annotation with the whole name, where Docker and containerd wrote the layout.
+const CONTAINERD_NAME: &str = "io.containerd.image.name";
+
+/// The image `wanted` of a layout whose `index.json` is `index`, or its only one.
+pub(super) fn image(
+    content: &dyn Content,
+    index: Bytes,
+    wanted: Option<&str>,
+) -> Result<Image, SourceError> {
+    let index = Manifest::from_stored(index).map_err(|source| SourceError::Manifest {
+        what: FILE.to_owned(),
+        place: content.place().to_owned(),
+        source,
+    })?;
+    let candidates: Vec<_> = index.children().iter().map(candidate).collect();
+    let chosen = choose(content.place(), wanted, &candidates)?;
+    of_manifest(content, content::manifest(content, &candidates[chosen].digest)?)
+}
+
+/// The image of `manifest`, or all images of an index.
+pub(super) fn of_manifest(content: &dyn Content, manifest: Manifest) -> Result<Image, SourceError> {
+    Reading { content, manifests: Cell::new(0) }.image(manifest, 0)
+}
+
+/// Where a blob lies in a layout. A digest consists of harmless characters alone.
+pub(super) fn blob_path(digest: &Digest) -> String {
+    format!("blobs/{}/{}", digest.algorithm(), digest.hex())
+}
+
+fn candidate(entry: &Descriptor) -> Candidate {
+    let names = [CONTAINERD_NAME, NAME].iter().filter_map(|key| entry.annotations.get(*key));
+    Candidate { digest: entry.digest, names: names.cloned().collect() }
+}
+
+struct Reading<'a> {
+    content: &'a dyn Content,
+    manifests: Cell<usize>,
+}
+
+impl Reading<'_> {
+    fn image(&self, manifest: Manifest, depth: usize) -> Result<Image, SourceError> {
+        let place = || self.content.place().to_owned();
+        self.manifests.set(self.manifests.get() + 1);
+        if self.manifests.get() > MANIFESTS_MAX {
+            let (what, max) = ("the number of manifests".to_owned(), MANIFESTS_MAX as u64);
+            return Err(SourceError::TooLarge { what, place: place(), max });
+        }
+        match manifest.kind() {
+            ManifestKind::Index if depth == DEPTH_MAX => {
+                Err(SourceError::Nesting { place: place(), max: DEPTH_MAX })
+            }
+            ManifestKind::Index => self.list(manifest, depth),
+            ManifestKind::Image => self.single(manifest),
+        }
+    }
+
+    fn list(&self, manifest: Manifest, depth: usize) -> Result<Image, SourceError> {
+        let mut children = Vec::new();
+        let mut first_missing = None;
+        for child in manifest.children() {
+            let manifest = content::manifest(self.content, &child.digest);
+            match manifest.and_then(|manifest| self.image(manifest, depth + 1)) {
+                Ok(image) => children.push(image),
+                Err(error @ SourceError::Missing { .. }) => {
+                    first_missing.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match first_missing {
+            Some(error) if children.is_empty() => Err(error),
+            _ => Ok(assembled::list(manifest, children)),
+        }
+    }
+
+    fn single(&self, manifest: Manifest) -> Result<Image, SourceError> {
+        let Some(config) = manifest.config() else {
+            let (what, place) = ("a config".to_owned(), self.content.place().to_owned());
+            return Err(SourceError::Missing { what, place });
+        };
+        let bytes = content::small(self.content, &config.digest)?;
+        let mut elsewhere = Vec::new();
+        for layer in manifest.layers() {
+            match self.content.size(&layer.digest)? {
+                Some(found) if found == layer.size => {}
+                Some(found) => {
+                    let (digest, expected) = (layer.digest, layer.size);
+                    let place = self.content.place().to_owned();
+                    return Err(SourceError::SizeMismatch { digest, place, expected, found });
+                }
+                None if media_type::is_non_distributable(&layer.media_type) => {
+                    elsewhere.push(layer.digest);
+                }
+                None => return Err(content::missing(self.content, &layer.digest)),
+            }
+        }
+        let mut image = assembled::single(self.content.place(), manifest, bytes)?;
+        image.blobs.retain(|blob| !elsewhere.contains(&blob.descriptor.digest));
+        Ok(image)
+    }
+}

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use http::Uri;
 use http::uri::{Authority, Scheme};
 
 /// The names of a registry on this machine: its own, and the one that a Kind cluster has for it.
@@ -54,6 +55,11 @@ impl RegistryAddress {
     /// that a Kind cluster has for it.
     pub fn is_local(&self) -> bool {
         is_loopback(self.written.host()) || LOCAL_NAMES.contains(&self.written.host())
+    }
+
+    /// The address that a URL begins with.
+    pub(crate) fn of(uri: &Uri) -> Option<Self> {
+        Some(Self { written: uri.authority()?.clone(), scheme: uri.scheme().cloned() })
     }
 
     /// The scheme that was written, if one was.

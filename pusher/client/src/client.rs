@@ -1,48 +1,101 @@
 //! The client itself: one address, one pool of connections, and the way a request goes out.
 //! What can be asked stands in `download`, `upload` and `list`.
 
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
-use http::uri::PathAndQuery;
-use http::{Method, Request, StatusCode, Uri};
+use std::sync::Arc;
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use http::uri::{PathAndQuery, Scheme};
+use http::{Request, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::OnceCell;
+use tower_service::Service;
 use wharf_oci::{Endpoint, Reference, RepositoryName};
 
 use crate::address::RegistryAddress;
 use crate::answer::Answer;
+use crate::authorize::{Authorizer, Need, Pass};
 use crate::connect::Connector;
+use crate::denial::Denial;
 use crate::error::Error;
 use crate::options::{Limits, Options};
+use crate::target::{is_same_origin, origin};
+use crate::trust::Tls;
 use crate::upload::RequestBody;
 
-/// A client of one registry. Clones share its connections.
+pub(crate) use crate::target::{Target, path_of};
+
+/// The most that is read of an answer that asks for a login, in bytes.
+const REFUSAL_BYTES_MAX: u64 = 64 << 10;
+
+/// A client of one registry. Clones share its connections and its tokens.
 #[derive(Debug, Clone)]
 pub struct RegistryClient {
     address: RegistryAddress,
     http: Client<Connector, RequestBody>,
     pub(crate) limits: Limits,
+    shared: Arc<Shared>,
+    /// What a request to an address that the registry gave needs.
+    need: Need,
+}
+
+/// What a client knows, and finds out, about its registry.
+#[derive(Debug)]
+struct Shared {
+    authorizer: Authorizer,
+    pushes: bool,
+    insecure: bool,
+    /// Plain HTTP or TLS; not set as long as it has to be tried.
+    scheme: OnceCell<Scheme>,
+    connector: Connector,
 }
 
 impl RegistryClient {
-    /// A client with the default limits. Nothing is sent yet.
+    /// A client of a registry on plain HTTP or with a certificate that the system trusts, with the
+    /// default limits, and without credentials. Nothing is sent yet.
     pub fn new(address: RegistryAddress) -> Self {
         Self::with_limits(address, Limits::default())
     }
 
-    /// A client of a registry that may want TLS and a login. Nothing is sent yet; the files that
-    /// the options name are read.
-    pub fn connect(address: RegistryAddress, options: Options) -> Result<Self, Error> {
-        Ok(Self::with_limits(address, options.limits))
-    }
-
     /// A client with other limits.
     pub fn with_limits(address: RegistryAddress, limits: Limits) -> Self {
+        Self::of(address, Options { limits, ..Options::default() }, Tls::default())
+    }
+
+    /// A client of a registry that may want TLS and a login. Nothing is sent yet; the files of
+    /// certificates that the options name are read.
+    pub fn connect(address: RegistryAddress, options: Options) -> Result<Self, Error> {
+        let tls = Tls::read(&options.trust, address.name())?;
+        Ok(Self::of(address, options, tls))
+    }
+
+    fn of(address: RegistryAddress, options: Options, tls: Tls) -> Self {
+        let Options { limits, trust, credentials, pushes } = options;
+        let scheme = match address.written_scheme() {
+            None if trust.insecure => None,
+            None if tls.is_named() => Some(Scheme::HTTPS),
+            _ => Some(address.scheme()),
+        };
+        let connector = Connector::new(&limits, Arc::new(tls));
         let http = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(limits.idle_max)
-            .build(Connector::new(limits.connect_max, limits.silence_max));
-        Self { address, http, limits }
+            .build(connector.clone());
+        let shared = Shared {
+            authorizer: Authorizer::new(credentials, trust.insecure),
+            pushes,
+            insecure: trust.insecure,
+            scheme: OnceCell::new_with(scheme),
+            connector,
+        };
+        Self { address, http, limits, shared: Arc::new(shared), need: Need::default() }
+    }
+
+    /// The same client, whose requests to addresses that the registry gave are part of a push into
+    /// this repository.
+    pub(crate) fn pushing_to(&self, name: &RepositoryName) -> Self {
+        Self { need: Need::push(name), ..self.clone() }
     }
 
     /// The registry that it talks to.
@@ -96,59 +149,121 @@ impl RegistryClient {
         if let Some(content_type) = content_type {
             request.headers_mut().insert(CONTENT_TYPE, content_type);
         }
-        self.send(Target::Path(path_of(endpoint)), request).await
+        let need = Need::of(endpoint, self.shared.pushes);
+        self.send_for(&need, Target::Path(path_of(endpoint)), request).await
     }
 
     /// Sends a request to a target, and waits for the head of its answer.
     pub(crate) async fn send(
         &self,
         target: Target,
+        request: Request<RequestBody>,
+    ) -> Result<Answer, Error> {
+        self.send_for(&self.need, target, request).await
+    }
+
+    /// Sends a request, with what the registry has to be told to let it through. What it has not
+    /// asked for yet, it is told in a second try.
+    async fn send_for(
+        &self,
+        need: &Need,
+        target: Target,
         mut request: Request<RequestBody>,
     ) -> Result<Answer, Error> {
-        let uri = target.on(&self.address);
-        let line = line_of(request.method(), &uri);
+        let origin = self.find_origin().await?;
+        let Some(uri) = target.on(&origin, self.shared.insecure) else {
+            let request = format!("{} {}", request.method(), self.address);
+            let lack = "with an address that leaves TLS";
+            return Err(Error::Incomplete { address: self.address.clone(), request, lack });
+        };
+        let line = format!("{} {}", request.method(), uri.path());
+        let is_own = is_same_origin(&uri, &origin);
         *request.uri_mut() = uri;
+        if !is_own || request.headers().contains_key(AUTHORIZATION) {
+            return self.deliver(request, &line).await;
+        }
+        let authorizer = &self.shared.authorizer;
+        let again = copy(&request);
+        let pass = authorizer.pass(self, need).await?;
+        let mut answer = self.deliver(with(request, pass.as_ref()), &line).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        let Some(need) = authorizer.learn(&answer, need, pass.as_ref()) else { return Ok(answer) };
+        if let Some(pass) = pass.filter(|pass| !pass.can_be_renewed()) {
+            return Err(authorizer.refusal(self, &need, &pass));
+        }
+        // Read to its end, the connection can be used again.
+        _ = answer.read(REFUSAL_BYTES_MAX).await;
+        let Some(pass) = authorizer.pass(self, &need).await? else { return Ok(answer) };
+        let Some(request) = again else {
+            return Err(Error::TokenEnded { address: self.address.clone(), request: line });
+        };
+        let answer = self.deliver(with(request, Some(&pass)), &line).await?;
+        match answer.status() {
+            StatusCode::UNAUTHORIZED => Err(authorizer.refusal(self, &need, &pass)),
+            _ => Ok(answer),
+        }
+    }
+
+    /// Sends a request as it is, to the address in it.
+    pub(crate) async fn deliver(
+        &self,
+        mut request: Request<RequestBody>,
+        line: &str,
+    ) -> Result<Answer, Error> {
         let agent = concat!("wharf/", env!("CARGO_PKG_VERSION"));
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(agent));
+        let asked = RegistryAddress::of(request.uri()).unwrap_or_else(|| self.address.clone());
+        let is_own = asked.authority() == self.address.authority();
+        let address = if is_own { self.address.clone() } else { asked };
         match self.http.request(request).await {
-            Ok(response) => Ok(Answer { address: self.address.clone(), request: line, response }),
-            Err(error) if error.is_connect() => {
-                Err(Error::unreachable(&self.address, error.into()))
+            Ok(response) => Ok(Answer { address, request: line.to_owned(), response }),
+            Err(error) if error.is_connect() => Err(Error::unreachable(&address, error.into())),
+            Err(error) => Err(Error::on_the_way(&address, line, error.into())),
+        }
+    }
+
+    /// Scheme, host and port of the registry, found out by trying where nothing else tells.
+    async fn find_origin(&self) -> Result<Uri, Error> {
+        let probe = || async {
+            let mut connector = self.shared.connector.clone();
+            let connected = connector.call(origin(Scheme::HTTPS, self.address.authority())).await;
+            let Err(no_tls) = connected else { return Ok(Scheme::HTTPS) };
+            match connector.call(origin(Scheme::HTTP, self.address.authority())).await {
+                Ok(_) => Ok(Scheme::HTTP),
+                Err(_) => Err(Error::unreachable(&self.address, no_tls)),
             }
-            Err(error) => Err(Error::on_the_way(&self.address, &line, error.into())),
-        }
+        };
+        let scheme = self.shared.scheme.get_or_try_init(probe).await?;
+        Ok(origin(scheme.clone(), self.address.authority()))
+    }
+
+    /// Scheme, host and port of the registry, as far as they are known.
+    pub(crate) fn origin(&self) -> Uri {
+        let scheme = self.shared.scheme.get().cloned().unwrap_or_else(|| self.address.scheme());
+        origin(scheme, self.address.authority())
+    }
+
+    pub(crate) fn denied(&self, reason: Denial) -> Error {
+        Error::Unauthorized { address: self.address.clone(), reason: Box::new(reason) }
     }
 }
 
-/// Where a request goes.
-#[derive(Debug, Clone)]
-pub(crate) enum Target {
-    /// A path on the client's own registry.
-    Path(PathAndQuery),
-    /// An address that the registry gave, host included.
-    Absolute(Uri),
-}
-
-impl Target {
-    #[expect(clippy::expect_used, reason = "the three parts of an HTTP address make one")]
-    fn on(self, address: &RegistryAddress) -> Uri {
-        match self {
-            Self::Absolute(uri) => uri,
-            Self::Path(path) => Uri::builder()
-                .scheme(address.scheme())
-                .authority(address.authority())
-                .path_and_query(path)
-                .build()
-                .expect("scheme, authority and path make an address"),
-        }
+/// A request with what lets it through.
+fn with(mut request: Request<RequestBody>, pass: Option<&Pass>) -> Request<RequestBody> {
+    if let Some(pass) = pass {
+        request.headers_mut().insert(AUTHORIZATION, pass.header());
     }
+    request
 }
 
-#[expect(clippy::expect_used, reason = "an end-point renders to a path of a request")]
-pub(crate) fn path_of(endpoint: &Endpoint) -> PathAndQuery {
-    endpoint.to_uri().parse().expect("an end-point renders to a path")
-}
-
-fn line_of(method: &Method, uri: &Uri) -> String {
-    format!("{method} {}", uri.path())
+/// The same request once more; none if its body can be sent only once.
+fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let RequestBody::Memory(bytes) = request.body() else { return None };
+    let mut copy = Request::new(RequestBody::Memory(bytes.clone()));
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    Some(copy)
 }

@@ -1,4 +1,5 @@
-//! Connections to a registry: how long one may take to come up, and how long it may be silent.
+//! Connections to a registry: plain or with TLS, how long one may take to come up, and how long it
+//! may be silent.
 //!
 //! Silence is watched on the connection itself, not on the request: a push of many gigabytes may
 //! last for hours, as long as bytes move. A silent connection in the pool ends the same way.
@@ -6,49 +7,94 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::Scheme;
 use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 use tower_service::Service;
 
+use crate::error::BoxError;
+use crate::options::Limits;
+use crate::trust::Tls;
+
 /// The cause of an error on a connection on which no byte moved for the time given here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no byte in either direction for {} s", .0.as_secs_f32())]
 pub struct Silence(pub Duration);
 
-/// Opens TCP connections that are watched for silence.
+/// Opens connections that are watched for silence, with TLS on them where the address asks for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
-    tcp: HttpConnector,
-    silence_max: Duration,
+    tcp: Tcp,
+    connect_max: Duration,
+    tls: Arc<Tls>,
 }
 
 impl Connector {
-    pub(crate) fn new(connect_max: Duration, silence_max: Duration) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.set_connect_timeout(Some(connect_max));
-        tcp.set_nodelay(true);
-        Self { tcp, silence_max }
+    pub(crate) fn new(limits: &Limits, tls: Arc<Tls>) -> Self {
+        let mut http = HttpConnector::new();
+        http.set_connect_timeout(Some(limits.connect_max));
+        http.set_nodelay(true);
+        http.enforce_http(false);
+        let tcp = Tcp { http, silence_max: limits.silence_max };
+        Self { tcp, connect_max: limits.connect_max, tls }
     }
 }
 
 impl Service<Uri> for Connector {
-    type Response = Watched;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-    type Future = Pin<Box<dyn Future<Output = Result<Watched, Self::Error>> + Send>>;
+    type Response = MaybeHttpsStream<Watched>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.tcp.poll_ready(context).map_err(Into::into)
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.tcp.poll_ready(context)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.tcp.call(uri);
+        if uri.scheme() != Some(&Scheme::HTTPS) {
+            let connecting = self.tcp.call(uri);
+            return Box::pin(async move { connecting.await.map(MaybeHttpsStream::Http) });
+        }
+        let Self { tcp, connect_max, tls } = self.clone();
+        let connecting = async move {
+            let config = tls.config().await?;
+            HttpsConnector::from((tcp, config)).call(uri).await
+        };
+        Box::pin(async move {
+            match tokio::time::timeout(connect_max, connecting).await {
+                Ok(connected) => connected,
+                Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+            }
+        })
+    }
+}
+
+/// Opens TCP connections.
+#[derive(Debug, Clone)]
+struct Tcp {
+    http: HttpConnector,
+    silence_max: Duration,
+}
+
+impl Service<Uri> for Tcp {
+    type Response = Watched;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Watched, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.http.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = self.http.call(uri);
         let silence_max = self.silence_max;
         Box::pin(async move { Ok(Watched::new(connecting.await?, silence_max)) })
     }

@@ -36,6 +36,14 @@ impl Credential {
             Self::IdentityToken(_) | Self::RegistryToken(_) => None,
         }
     }
+
+    /// Whether a text tells the secret.
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        let (Self::Password { password: secret, .. }
+        | Self::IdentityToken(secret)
+        | Self::RegistryToken(secret)) = self;
+        text.contains(secret.as_str())
+    }
 }
 
 impl fmt::Debug for Credential {
@@ -102,7 +110,10 @@ pub enum CredentialError {
         #[source]
         source: io::Error,
     },
-    /// A program that keeps credentials did not give one.
+    /// There is no folder for a file of credentials.
+    #[error("there is no place for credentials: no HOME is set")]
+    Homeless,
+    /// A program that keeps credentials did not do what it was asked.
     #[error("docker-credential-{name}, which keeps credentials, failed")]
     Helper {
         /// Its name, without `docker-credential-`.

@@ -2,16 +2,21 @@
 //! digest, and bytes that do not match end in an error.
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
+use http::{Request, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use wharf_oci::{Algorithm, Descriptor, Digest, Endpoint, Hasher, Manifest, Reference};
 use wharf_oci::{RepositoryName, media_type};
 
 use crate::answer::{Answer, mismatch};
-use crate::client::RegistryClient;
+use crate::client::{RegistryClient, Target};
 use crate::error::Error;
+use crate::target::joined;
+use crate::upload::RequestBody;
+
+/// How often a registry may send the asker elsewhere for one thing.
+const REDIRECTS_MAX: usize = 5;
 
 /// Every type of manifest that [`Manifest`] understands, the exact one first.
 const ACCEPTED_MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, \
@@ -36,11 +41,8 @@ impl RegistryClient {
         reference: &Reference,
     ) -> Result<PulledManifest, Error> {
         let endpoint = Endpoint::GetManifest { name: name.clone(), reference: reference.clone() };
-        let mut answer = self
-            .call(&endpoint, Some(ACCEPTED_MANIFESTS), None, <_>::default())
-            .await?
-            .accept(&[StatusCode::OK])
-            .await?;
+        let answer = self.fetch(&endpoint, Some(ACCEPTED_MANIFESTS)).await?;
+        let mut answer = answer.accept(&[StatusCode::OK]).await?;
         let bytes = answer.read(self.limits.manifest_bytes_max).await?;
         let expected = match reference {
             Reference::Digest(digest) => Some(*digest),
@@ -95,9 +97,33 @@ impl RegistryClient {
     /// Begins to fetch a blob (distribution spec, end-2).
     pub async fn blob(&self, name: &RepositoryName, digest: &Digest) -> Result<Download, Error> {
         let endpoint = Endpoint::GetBlob { name: name.clone(), digest: *digest };
-        let answer = self.ask(&endpoint).await?.accept(&[StatusCode::OK]).await?;
+        let answer = self.fetch(&endpoint, None).await?.accept(&[StatusCode::OK]).await?;
         let hasher = Hasher::new(digest.algorithm());
         Ok(Download { answer, expected: *digest, hasher: Some(hasher) })
+    }
+
+    /// Asks for something, and again where the registry says that it is to be had. Nobody else is
+    /// shown a credential, and what comes is checked by whoever asked.
+    async fn fetch(
+        &self,
+        endpoint: &Endpoint,
+        accept: Option<&'static str>,
+    ) -> Result<Answer, Error> {
+        let mut answer = self.call(endpoint, accept, None, <_>::default()).await?;
+        let mut asked = self.origin();
+        for _ in 0..REDIRECTS_MAX {
+            if !is_redirection(answer.status()) {
+                return Ok(answer);
+            }
+            let next = answer.header(LOCATION).and_then(|text| resolved(text, &asked));
+            asked = next.ok_or_else(|| answer.incomplete("without a usable Location"))?;
+            let mut request = Request::new(RequestBody::default());
+            if let Some(accept) = accept {
+                request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
+            }
+            answer = self.send(Target::Absolute(asked.clone()), request).await?;
+        }
+        Err(answer.incomplete("with one redirect after the other"))
     }
 }
 
@@ -146,6 +172,26 @@ impl Download {
             bytes.extend_from_slice(&chunk);
         }
         Ok(bytes.freeze())
+    }
+}
+
+fn is_redirection(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    )
+}
+
+/// The address that a `Location` gives, which may leave out the host that was asked.
+fn resolved(location: &str, asked: &Uri) -> Option<Uri> {
+    let uri: Uri = location.parse().ok()?;
+    match uri.authority() {
+        Some(_) => Some(uri),
+        None => Some(joined(asked, uri.into_parts().path_and_query?)),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use wharf_oci::{Digest, ManifestError};
 
 use crate::address::RegistryAddress;
 use crate::connect::Silence;
+use crate::denial::Denial;
 
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -28,6 +30,51 @@ pub enum Error {
         /// What the system said.
         #[source]
         source: BoxError,
+    },
+    /// Whoever answers there does not speak TLS.
+    #[error("the registry at {address} does not speak TLS")]
+    NoTls {
+        /// Where TLS was tried.
+        address: RegistryAddress,
+        /// How it failed.
+        #[source]
+        source: BoxError,
+    },
+    /// Whoever answers there cannot show to be the one who was asked for.
+    #[error("the certificate of the registry at {address} is not good")]
+    Untrusted {
+        /// The registry.
+        address: RegistryAddress,
+        /// What is wrong with it.
+        #[source]
+        source: BoxError,
+    },
+    /// A file of certificates is of no use.
+    #[error("cannot use the certificates in {}", path.display())]
+    Certificate {
+        /// The file, or the folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: BoxError,
+    },
+    /// The registry wants to know who is asking, and did not let the request pass.
+    #[error("the registry at {address} does not let this pass")]
+    Unauthorized {
+        /// The registry.
+        address: RegistryAddress,
+        /// Why.
+        #[source]
+        reason: Box<Denial>,
+    },
+    /// The token of a request ended while the request was on its way, and its body cannot be sent
+    /// a second time from here: another try gets another token.
+    #[error("the registry at {address} stopped taking the token of {request}")]
+    TokenEnded {
+        /// The registry.
+        address: RegistryAddress,
+        /// What was asked.
+        request: String,
     },
     /// The connection broke before the answer was whole.
     #[error("the connection to the registry at {address} broke during {request}")]
@@ -136,13 +183,43 @@ impl Error {
         matches!(self, Self::Refused { status: StatusCode::NOT_FOUND, .. })
     }
 
+    /// Whether the registry does not let the one who is asking do this; with a login or another one
+    /// it may.
+    pub fn is_denied(&self) -> bool {
+        match self {
+            Self::Unauthorized { .. } => true,
+            Self::Refused { status, .. } => {
+                matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            }
+            _ => false,
+        }
+    }
+
     /// A failure to connect.
     pub(crate) fn unreachable(address: &RegistryAddress, source: BoxError) -> Self {
+        for cause in causes(source.as_ref()) {
+            let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            let tls = inner.and_then(|it| it.downcast_ref::<rustls::Error>());
+            if let Some(tls) = tls.or_else(|| cause.downcast_ref()) {
+                return Self::of_tls(address, tls.clone());
+            }
+        }
         // The layers above the system's own words ("client error (Connect)") add nothing to it.
         let code = causes(source.as_ref())
             .find_map(|cause| cause.downcast_ref::<io::Error>()?.raw_os_error());
         let source = code.map_or(source, |code| io::Error::from_raw_os_error(code).into());
         Self::Unreachable { address: address.clone(), source }
+    }
+
+    fn of_tls(address: &RegistryAddress, error: rustls::Error) -> Self {
+        let address = address.clone();
+        let source = Box::new(error);
+        match *source {
+            rustls::Error::InvalidCertificate(_) => Self::Untrusted { address, source },
+            rustls::Error::InvalidMessage(_) => Self::NoTls { address, source },
+            // Alerts and the like: the registry has something against this client.
+            _ => Self::Unreachable { address, source },
+        }
     }
 
     /// A failure while a request was sent or its answer read.

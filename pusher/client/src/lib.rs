@@ -9,21 +9,28 @@
 
 mod address;
 mod answer;
+mod auth_files;
+mod authorize;
 mod client;
 mod connect;
 mod credential;
+mod denial;
 mod download;
 mod error;
 mod ingest;
 mod list;
 mod options;
 mod retry;
+mod target;
+mod trust;
 mod upload;
 
 pub use address::{AddressError, RegistryAddress};
+pub use auth_files::{AuthFiles, AuthPlaces, Helper, HelperAnswer, Keeper};
 pub use client::RegistryClient;
 pub use connect::Silence;
 pub use credential::{Credential, CredentialError, Credentials};
+pub use denial::Denial;
 pub use download::{Download, PulledManifest};
 pub use error::Error;
 pub use ingest::{Ingest, IngestEvents};

@@ -10,6 +10,7 @@ pub mod address;
 mod document;
 pub mod error;
 pub mod file;
+pub mod ingest;
 pub mod machine;
 pub mod old_file;
 pub mod registry_two;
@@ -37,6 +38,8 @@ pub struct Serve {
     pub registry: Config,
     /// The settings of its log.
     pub log: log::Settings,
+    /// What is written about ingest; checked, it is in `registry`.
+    pub ingest: ingest::Written,
 }
 
 impl Serve {
@@ -45,7 +48,7 @@ impl Serve {
     pub fn new(machine: &Machine) -> Self {
         let mut registry = Config::new(machine.data_folder().unwrap_or_default());
         registry.listen = address::loopback(machine, 5000);
-        Self { registry, log: log::Settings::default() }
+        Self { registry, log: log::Settings::default(), ingest: ingest::Written::default() }
     }
 }
 
@@ -156,6 +159,7 @@ fn settled(mut serve: Serve) -> Result<Serve, Error> {
     if let Some((one, other)) = address::overlap(&registry.listen, registry.admin_listen) {
         return Err(Error::Overlap { one, other });
     }
+    registry.ingest = serve.ingest.checked()?;
     registry.catalog_page = registry.catalog_page.min(registry.page_entries_max);
     // The registry's own pages are those under its public name too.
     let public = registry.http.location_base.as_deref().and_then(|url| url.split("://").nth(1));

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use wharf_oci::{Digest, Reference, RepositoryName};
 
+use crate::ingest::{Ingest, Ingested};
+
 /// How long a client takes nothing from a repository before its pull counts as ended.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -257,6 +259,24 @@ impl Drop for Sending {
             pull.last = Instant::now();
         }
     }
+}
+
+/// Tells of an image that was taken in without a push.
+pub(crate) fn tell_ingested(client: IpAddr, ingest: &Ingest, done: &Ingested, took: Duration) {
+    let seconds = took.as_secs_f64();
+    tracing::info!(
+        %client,
+        repository = %ingest.name,
+        reference = %ingest.reference,
+        digest = %done.digest,
+        bytes = done.bytes,
+        taken = done.taken,
+        mounted = done.mounted,
+        reused = done.reused,
+        seconds = rounded(seconds),
+        megabytes_per_second = rounded(speed(done.bytes, seconds)),
+        "ingested"
+    );
 }
 
 /// Megabytes a second; 0 for what took no time.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+use wharf_oci::ingest::Secret;
 
 /// Everything that a registry can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is particular to HTTP: headers, names, locations.
     pub http: Http,
+    /// Where images may be taken from without a push; `None` offers no ingest.
+    pub ingest: Option<Ingest>,
 }
 
 impl Config {
@@ -66,8 +69,19 @@ impl Config {
             uploads: Uploads::default(),
             limits: Limits::default(),
             http: Http::default(),
+            ingest: None,
         }
     }
+}
+
+/// Where images may be taken from without a push, and who may ask for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ingest {
+    /// The folder with `overlay`, `overlay-images` and `overlay-layers` of a containers/storage in
+    /// it, each mounted read-only.
+    pub storage: PathBuf,
+    /// What a client has to know.
+    pub secret: Secret,
 }
 
 /// How upload sessions are kept and given up.

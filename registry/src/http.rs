@@ -18,6 +18,7 @@ use wharf_oci::Endpoint;
 
 use crate::activity::Activity;
 use crate::config::Config;
+use crate::ingest::Ingests;
 use crate::metrics::{Metrics, Operation};
 use crate::registry::Registry;
 
@@ -31,6 +32,7 @@ mod dispatch;
 mod error;
 mod framing;
 mod host;
+mod ingest;
 mod location;
 mod manifest;
 mod multipart;
@@ -82,6 +84,8 @@ struct Api {
     activity: Arc<Activity>,
     locations: Locations,
     origins: Origins,
+    /// `None` where no images are taken in.
+    ingests: Option<Ingests>,
     manifest_bytes_max: u64,
     manifest_budget: Budget,
     body_idle_max: Duration,
@@ -102,6 +106,7 @@ impl Http {
         metrics: Arc<Metrics>,
         activity: Arc<Activity>,
     ) -> Self {
+        let ingests = config.ingest.clone().map(|config| Ingests::new(registry.clone(), config));
         let admin = admin::Admin { registry: registry.clone(), metrics: Arc::clone(&metrics) };
         Self {
             pages: admin::pages((config.admin_listen.is_none()).then(|| admin.clone())),
@@ -112,6 +117,7 @@ impl Http {
                 activity,
                 locations: Locations::new(config.http.location_base.as_deref()),
                 origins: Origins::new(&config.http),
+                ingests,
                 manifest_bytes_max: config.manifest_bytes_max,
                 manifest_budget: Budget::new(),
                 body_idle_max: config.limits.body_idle_max,
@@ -130,9 +136,14 @@ impl Http {
     ) -> Response {
         let begun = Instant::now();
         let line = self.access_log.then(|| format!("{} {}", request.method(), request.uri()));
-        let is_api = face == Face::Api && request.uri().path().starts_with("/v2/");
-        let (operation, mut response) = if is_api {
+        let path = request.uri().path();
+        let is_api = face == Face::Api;
+        let ingests = self.api.ingests.as_ref();
+        let ingests = ingests.filter(|_| is_api && ingest::is_meant(request.method(), path));
+        let (operation, mut response) = if is_api && path.starts_with("/v2/") {
             self.api.answer(client, request).await
+        } else if let Some(ingests) = ingests {
+            (Operation::Ingest, self.api.ingest(client, request, ingests).await)
         } else {
             (Operation::Other, self.page(face, request).await)
         };
@@ -182,6 +193,25 @@ impl Api {
             Err(failure) => failure.into_response(&self.locations),
         };
         (operation, body.finish(response))
+    }
+
+    /// Answers what is no end-point of the distribution API, and so has none of its ways.
+    async fn ingest(
+        &self,
+        client: IpAddr,
+        request: Request<Incoming>,
+        ingests: &Ingests,
+    ) -> Response {
+        let (head, incoming) = request.into_parts();
+        let expects = head.headers.contains_key(header::EXPECT);
+        let mut body = RequestBody::new(incoming, expects, self.body_idle_max);
+        let call = Call { api: self, client, headers: &head.headers, body: &mut body };
+        let started = match framing::check(head.version, &head.headers) {
+            Ok(()) => ingest::start(call, ingests).await,
+            Err(failure) => Err(failure),
+        };
+        let response = started.unwrap_or_else(|failure| failure.into_response(&self.locations));
+        body.finish(response)
     }
 
     fn admit(&self, head: &request::Parts) -> Result<Endpoint, Failure> {

@@ -21,6 +21,7 @@ mod error;
 pub mod failpoint;
 mod http;
 mod index;
+mod ingest;
 mod manifest;
 mod metrics;
 mod purge;

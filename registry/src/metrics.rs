@@ -35,8 +35,10 @@ pub(crate) struct Metrics {
     pub(crate) bytes_out: Counter,
     /// Connections that are open.
     pub(crate) connections: Gauge,
-    /// Blobs that were stored by an upload.
+    /// Blobs that were stored.
     pub(crate) blobs_committed: Counter,
+    /// Bytes that were taken in without a push.
+    pub(crate) bytes_ingested: Counter,
     uploads: Gauge,
     cache_hits: Gauge,
     cache_misses: Gauge,
@@ -62,12 +64,13 @@ pub(crate) enum Operation {
     HeadManifest,
     PutManifest,
     DeleteManifest,
+    Ingest,
     /// Health, metrics, and whatever is no end-point.
     Other,
 }
 
 impl Operation {
-    const ALL: [(Self, &'static str, &'static str); 17] = [
+    const ALL: [(Self, &'static str, &'static str); 18] = [
         (Self::Version, "version", "GET"),
         (Self::ListRepositories, "catalog", "GET"),
         (Self::ListTags, "tags", "GET"),
@@ -84,6 +87,7 @@ impl Operation {
         (Self::HeadManifest, "manifest", "HEAD"),
         (Self::PutManifest, "manifest", "PUT"),
         (Self::DeleteManifest, "manifest", "DELETE"),
+        (Self::Ingest, "ingest", "POST"),
         (Self::Other, "other", ""),
     ];
 
@@ -144,6 +148,7 @@ impl Metrics {
             bytes_out: Counter::default(),
             connections: Gauge::default(),
             blobs_committed: Counter::default(),
+            bytes_ingested: Counter::default(),
             uploads: Gauge::default(),
             cache_hits: Gauge::default(),
             cache_misses: Gauge::default(),
@@ -171,6 +176,12 @@ impl Metrics {
         page.register("connections", "Open connections", metrics.connections.clone());
         page.register("uploads", "Open upload sessions", metrics.uploads.clone());
         page.register("blobs_committed", "Blobs stored", metrics.blobs_committed.clone());
+        page.register_with_unit(
+            "ingested",
+            "Bytes taken in from a mounted image store",
+            Unit::Bytes,
+            metrics.bytes_ingested.clone(),
+        );
         page.register("cache_hits", "Answers the cache had", metrics.cache_hits.clone());
         page.register(
             "cache_misses",

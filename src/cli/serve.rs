@@ -4,7 +4,7 @@
 //! variables and the document; what they mean is checked in [`crate::config`].
 
 pub mod holder;
-mod signals;
+pub mod signals;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ use crate::report::Report;
 
 // Paragraphs are single lines, so that they are wrapped to the terminal.
 const AFTER_SHORT: &str = "\
-There are more settings, for uploads, limits and HTTP: see `wharf serve --help`.";
+There are more settings, for ingest, uploads, limits and HTTP: see `wharf serve --help`.";
 
 const AFTER: &str = "\
 Every setting is also a key of /etc/wharf/serve.toml (manifest-size-max = \"4MiB\") and a variable \
@@ -124,6 +124,13 @@ fn tell(joined: &Joined) {
     let taken = taken.collect::<Vec<_>>().join(", ");
     if !taken.is_empty() {
         tracing::info!(target: log::ALWAYS, "settings: {taken}");
+    }
+    if let Some(file) = joined.serve.ingest.exposed() {
+        tracing::warn!(
+            "others can read the secret of ingest in {}: give the file the mode 0400 (a secret of \
+             Podman's: --secret NAME,mode=0400)",
+            file.display()
+        );
     }
     let left_out = joined.left_out.iter().map(|(variable, why)| format!("{variable} ({why})"));
     let left_out = left_out.collect::<Vec<_>>().join(", ");

@@ -59,6 +59,43 @@ header = [\"X-Content-Type-Options: nosniff\"]
 ## Settings
 ";
 
+const INGEST: &str = "
+## Ingest
+
+A registry that sees Podman's image store takes an image out of it by itself: `wharf push` sends one
+small request, and no layer goes over HTTP, nor, on macOS, out of Podman's machine and in again. It is
+off until both settings are given:
+
+- `containers-storage` is a folder with the store's `overlay`, `overlay-images` and `overlay-layers`
+  in it. Mount these three one by one, each `:ro,bind`. The whole store in one mount would not do:
+  Podman's mounts take what is mounted below with them, writable, and the store holds secrets too.
+- `ingest-secret` is a file with a secret of 16 characters or more. Without one, any pod that reaches
+  the registry could have any image of the user's. `wharf push` has to know it too, as the file
+  `~/.config/wharf/ingest-secret`, or by `--ingest-secret`.
+
+```sh
+mkdir -p ~/.config/wharf
+(umask 077; head -c 32 /dev/urandom | base64 > ~/.config/wharf/ingest-secret)
+podman secret create wharf-ingest ~/.config/wharf/ingest-secret
+store=$(podman info --format '{{.Store.GraphRoot}}')
+podman run --detach --name kind-registry --network kind --publish 127.0.0.1:5000:5000 \\
+  --volume wharf:/var/lib/registry \\
+  --volume \"$store/overlay:/containers/overlay:ro,bind\" \\
+  --volume \"$store/overlay-images:/containers/overlay-images:ro,bind\" \\
+  --volume \"$store/overlay-layers:/containers/overlay-layers:ro,bind\" \\
+  --secret wharf-ingest,mode=0400 \\
+  --env WHARF_SERVE_CONTAINERS_STORAGE=/containers \\
+  --env WHARF_SERVE_INGEST_SECRET=/run/secrets/wharf-ingest \\
+  localhost/wharf
+```
+
+The container has to be started by the user whose store it is, so that both see the same owners of
+files. Where SELinux is on, it needs `--security-opt label=disable`: the labels of the store are not
+to be changed. Podman may build, pull and remove images meanwhile: what is gone when its turn comes
+ends the ingest, and no tag moves. An image that cannot be taken in (a list of several platforms, a
+store of another driver than overlay) is pushed as usual.
+";
+
 const REGISTRY_2: &str = "
 ## registry:2's variables
 
@@ -112,6 +149,7 @@ fn document() -> String {
     }
     text.push_str("\nThe variable of a setting is its name in capitals, as `");
     _ = writeln!(text, "{}` for `{}`.", SETTINGS[0].variable(), SETTINGS[0].name);
+    text.push_str(INGEST);
     text.push_str(REGISTRY_2);
     for (name, fate) in KNOWN {
         let fate = match fate {

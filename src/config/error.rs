@@ -7,6 +7,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use wharf_oci::ingest::SecretError;
+
 use crate::config::Origin;
 use crate::config::old_file::OldLine;
 use crate::config::registry_two::Refusal;
@@ -93,6 +95,32 @@ pub enum Error {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
+    },
+    /// One of two settings that only work together.
+    #[error("cannot use {setting} without {missing}")]
+    Alone {
+        /// The one that is there.
+        setting: &'static str,
+        /// The one that is not.
+        missing: &'static str,
+    },
+    /// The file with the secret of ingest cannot be read.
+    #[error("cannot read the secret of ingest in {}", path.display())]
+    ReadSecret {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file with the secret of ingest holds something else.
+    #[error("cannot use what stands in {} as the secret of ingest", path.display())]
+    Secret {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: SecretError,
     },
     /// No folder for the store is known.
     #[error("cannot tell where to keep the store: no root is set, and HOME is not either")]

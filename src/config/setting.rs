@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::config::value::{self, SIZE_FORM, SWITCH_FORM, TIME_FORM};
+use crate::config::value::{self, FILE_FORM, FOLDER_FORM, SIZE_FORM, SWITCH_FORM, TIME_FORM};
 use crate::config::{Machine, Serve, address};
 use crate::log;
 
@@ -51,6 +51,10 @@ pub enum Field {
     TimeOrZero(fn(&mut Serve) -> &mut Duration),
     /// A folder.
     Folder(fn(&mut Serve) -> &mut PathBuf),
+    /// A folder, or `none`.
+    FolderOrNone(fn(&mut Serve) -> &mut Option<PathBuf>),
+    /// A file, or `none`.
+    FileOrNone(fn(&mut Serve) -> &mut Option<PathBuf>),
     /// Addresses to listen on.
     Addresses(fn(&mut Serve) -> &mut Vec<SocketAddr>),
     /// An address to listen on, or `none`.
@@ -91,7 +95,8 @@ impl Setting {
             Field::Size(_) | Field::Memory(..) | Field::SizeOrNone(_) => "SIZE",
             Field::Count(_) => "NUMBER",
             Field::Time(_) | Field::TimeOrZero(_) => "TIME",
-            Field::Folder(_) => "FOLDER",
+            Field::Folder(_) | Field::FolderOrNone(_) => "FOLDER",
+            Field::FileOrNone(_) => "FILE",
             Field::Addresses(_) | Field::AddressOrNone(_) => "ADDRESS",
             Field::UrlOrNone(_) => "URL",
             Field::Origins(_) => "ORIGIN",
@@ -168,10 +173,15 @@ impl Setting {
                 *place(serve) = value::time(text).ok_or_else(|| wrong(TIME_FORM))?;
             }
             Field::Folder(place) => {
-                if text.is_empty() || text.starts_with('~') {
-                    return Err(wrong("a folder, written in full (no ~)"));
-                }
-                *place(serve) = PathBuf::from(text);
+                *place(serve) = path(text).ok_or_else(|| wrong(FOLDER_FORM))?;
+            }
+            Field::FolderOrNone(place) => {
+                let folder = or_none(text, path);
+                *place(serve) = folder.ok_or_else(|| wrong(&format!("{FOLDER_FORM}, or none")))?;
+            }
+            Field::FileOrNone(place) => {
+                let file = or_none(text, path);
+                *place(serve) = file.ok_or_else(|| wrong(&format!("{FILE_FORM}, or none")))?;
             }
             Field::Addresses(place) => {
                 let found = each(texts, address::FORM, |text| address::addresses(text, machine))?;
@@ -229,6 +239,9 @@ impl Setting {
             Field::Count(place) => place(serve).to_string(),
             Field::Time(place) | Field::TimeOrZero(place) => value::time_text(*place(serve)),
             Field::Folder(place) => place(serve).display().to_string(),
+            Field::FolderOrNone(place) | Field::FileOrNone(place) => {
+                none(place(serve).as_ref().map(|path| path.display()))
+            }
             Field::Addresses(place) => joined(place(serve), SocketAddr::to_string),
             Field::AddressOrNone(place) => none(*place(serve)),
             Field::UrlOrNone(place) => none(place(serve).as_ref()),
@@ -273,6 +286,11 @@ fn without_repeats<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
         }
     }
     kept
+}
+
+/// A path; a shell that was asked to spell `~` out has done so.
+fn path(text: &str) -> Option<PathBuf> {
+    (!text.is_empty() && !text.starts_with('~')).then(|| PathBuf::from(text))
 }
 
 /// The scheme and the host of a URL with nothing but a path behind them.
@@ -332,6 +350,8 @@ mod tests {
             ("upload-idle-max", "168h", "168h"),
             ("drain-time-max", "0", "0s"),
             ("root", " /data ", "/data"),
+            ("containers-storage", "/storage", "/storage"),
+            ("ingest-secret", "none", "none"),
             ("listen", ":1,127.0.0.1:2, :1", "[::]:1, 127.0.0.1:2"),
             ("admin-listen", "localhost:5001", "127.0.0.1:5001"),
             ("admin-listen", "none", "none"),
@@ -367,6 +387,7 @@ mod tests {
             ("upload-idle-max", "0s", "0s must be a time such as 30s, 1h30m or 7d, and not zero"),
             ("drain-time-max", "soon", "soon must be a time such as 30s, 1h30m or 7d"),
             ("root", "~/data", "~/data must be a folder, written in full (no ~)"),
+            ("ingest-secret", "~/s", "~/s must be a file, written in full (no ~), or none"),
             (
                 "listen",
                 ":1,5000",

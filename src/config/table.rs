@@ -1,21 +1,22 @@
 //! Every setting of `wharf serve`, once: the flags, the keys of the file, the variables and
 //! `docs/CONFIGURATION.md` are made from these lines.
 
-use crate::config::registry_two;
 use crate::config::setting::{self, Field, Setting};
+use crate::config::{ingest, registry_two};
 
 /// The sections of the help and of the document, in their order.
 #[cfg(test)]
-pub const GROUPS: [&str; 6] = [STORE, CONTENT, UPLOADS, LIMITS, HTTP, LOG];
+pub const GROUPS: [&str; 7] = [STORE, CONTENT, INGEST, UPLOADS, LIMITS, HTTP, LOG];
 const STORE: &str = "Store and addresses";
 const CONTENT: &str = "Content";
+const INGEST: &str = "Ingest";
 const UPLOADS: &str = "Uploads";
 const LIMITS: &str = "Limits";
 const HTTP: &str = "HTTP";
 const LOG: &str = "Log";
 
 /// The sections that most people never need: left out of the short help.
-pub const FOR_FEW: [&str; 3] = [UPLOADS, LIMITS, HTTP];
+pub const FOR_FEW: [&str; 4] = [INGEST, UPLOADS, LIMITS, HTTP];
 
 /// Every setting, in the order of the help.
 pub const SETTINGS: &[Setting] = &[
@@ -96,6 +97,18 @@ pub const SETTINGS: &[Setting] = &[
         "catalog-page",
         "The entries on a page of the catalog when the client asks for no number",
         Field::Count(|serve| &mut serve.registry.catalog_page),
+    ),
+    setting(
+        INGEST,
+        ingest::STORAGE,
+        "Take images from the containers/storage that is mounted here",
+        Field::FolderOrNone(|serve| &mut serve.ingest.storage),
+    ),
+    setting(
+        INGEST,
+        ingest::SECRET,
+        "The file with the secret that lets a client ask for it",
+        Field::FileOrNone(|serve| &mut serve.ingest.secret),
     ),
     setting(
         UPLOADS,

@@ -11,6 +11,11 @@ pub const TIME_FORM: &str = "a time such as 30s, 1h30m or 7d";
 /// What a switch may look like, as a person is told.
 pub const SWITCH_FORM: &str = "true or false";
 
+/// What a folder may look like, as a person is told.
+pub const FOLDER_FORM: &str = "a folder, written in full (no ~)";
+/// What a file may look like, as a person is told.
+pub const FILE_FORM: &str = "a file, written in full (no ~)";
+
 /// Units of size with their bytes. Bare letters and `…i…` are powers of 1024; `kB`, `MB`, `GB` and
 /// `TB`, as the standard has it, are powers of 1000.
 const SIZES: [(&[&str], u64); 9] = [

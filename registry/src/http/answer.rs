@@ -50,6 +50,13 @@ pub(super) fn sized(
     response
 }
 
+/// A response with a body whose length is not known before its end.
+pub(super) fn streamed(status: StatusCode, media_type: HeaderValue, body: Body) -> Response {
+    let mut response = bare(status, body);
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    response
+}
+
 /// A response with `value` as JSON.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     typed_json(status, JSON, value)

@@ -3,10 +3,12 @@
 
 mod budget;
 mod content;
+mod events;
 mod received;
 mod sent;
 
 pub(super) use budget::Budget;
 pub(super) use content::{ContentBody, Piece};
+pub(super) use events::EventBody;
 pub(super) use received::RequestBody;
 pub(crate) use sent::{Body, BodyError};

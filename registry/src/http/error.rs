@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
+use wharf_oci::ingest::{IMAGE_UNKNOWN, INGEST_VERSION};
 use wharf_oci::{
     ContentRangeError, Digest, EndpointError, ErrorBody, ErrorCode, ErrorEntry, RangeError,
     RepositoryName, UploadId,
@@ -16,6 +17,7 @@ use super::answer::{self, Response};
 use super::location::{Locations, visible};
 use super::upload::{UPLOAD_UUID, held};
 use crate::error::Error;
+use crate::ingest::IngestError;
 
 /// How soon a client may try again when there are too many uploads, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("30");
@@ -57,6 +59,32 @@ pub(crate) enum Failure {
         /// The page's origin.
         origin: String,
     },
+    /// A web page asks for an ingest.
+    #[error("web pages may not have images taken in")]
+    IngestPage,
+    /// A client that may not ask for an ingest.
+    #[error(
+        "images are taken in for those who know the secret: its file is named by --ingest-secret"
+    )]
+    IngestSecret,
+    /// A request for an ingest that is too long to be one.
+    #[error("a request for an ingest has at most {limit} bytes")]
+    IngestTooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A request for an ingest that is none.
+    #[error("the request for an ingest is not understood")]
+    IngestRequest(#[source] serde_json::Error),
+    /// A request for an ingest of another version.
+    #[error("ingest has the version {INGEST_VERSION} here, not {version}")]
+    IngestVersion {
+        /// The one that was asked for.
+        version: u32,
+    },
+    /// An image cannot be taken in.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
     /// The memory for large manifests is taken by others.
     #[error(
         "too many large manifests are being pushed, and {} seconds of waiting were in vain: try again",
@@ -102,7 +130,19 @@ impl Failure {
             Self::TransferEncoding => {
                 closing(self.refused(S::NOT_IMPLEMENTED, ErrorCode::Unsupported))
             }
-            Self::Origin { .. } => self.refused(S::FORBIDDEN, ErrorCode::Denied),
+            Self::Origin { .. } | Self::IngestPage => self.refused(S::FORBIDDEN, ErrorCode::Denied),
+            Self::IngestSecret => {
+                let response = self.refused(S::UNAUTHORIZED, ErrorCode::Unauthorized);
+                with(response, header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            }
+            Self::IngestTooLarge { .. } => {
+                self.refused(S::PAYLOAD_TOO_LARGE, ErrorCode::SizeInvalid)
+            }
+            Self::IngestRequest(_) | Self::IngestVersion { .. } => {
+                self.refused(S::BAD_REQUEST, ErrorCode::Unsupported)
+            }
+            Self::Ingest(IngestError::Registry(error)) => of_registry(error, locations),
+            Self::Ingest(error) => of_ingest(error),
             Self::ManifestsTooMany { .. } => {
                 let response = self.refused(S::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests);
                 with(response, header::RETRY_AFTER, RETRY_SOON)
@@ -186,6 +226,14 @@ fn of_registry(error: &Error, locations: &Locations) -> Response {
             answer::refusal(S::INTERNAL_SERVER_ERROR, &body)
         }
     }
+}
+
+/// The store does not hold the image in a form that can be taken in: the client has other ways.
+fn of_ingest(error: &IngestError) -> Response {
+    let message = chain(error);
+    tracing::debug!("no ingest: {message}");
+    let entry = ErrorEntry { code: IMAGE_UNKNOWN.to_owned(), message, detail: None };
+    answer::refusal(StatusCode::NOT_FOUND, &ErrorBody { errors: vec![entry] })
 }
 
 /// One entry for each blob that is missing, up to [`MISSING_SHOWN_MAX`] of them.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::ContentBody;
+use super::{ContentBody, EventBody};
 use crate::StoreError;
 
 /// The body of a response.
@@ -19,6 +19,8 @@ enum Form {
     /// Goes out as one frame.
     Whole(Bytes),
     Content(Box<ContentBody>),
+    /// Of no known length.
+    Events(EventBody),
     Page(axum::body::Body),
 }
 
@@ -54,6 +56,11 @@ impl Body {
         Self(Form::Content(Box::new(content)))
     }
 
+    /// What an ingest tells.
+    pub(crate) fn events(events: EventBody) -> Self {
+        Self(Form::Events(events))
+    }
+
     /// One of axum's pages.
     pub(crate) fn page(body: axum::body::Body) -> Self {
         Self(Form::Page(body))
@@ -78,6 +85,9 @@ impl http_body::Body for Body {
             Form::Content(content) => {
                 content.poll_window(cx).map(|window| Some(window?.map(Frame::data)))
             }
+            Form::Events(events) => {
+                events.poll_lines(cx).map(|lines| lines.map(|lines| Ok(Frame::data(lines))))
+            }
             Form::Page(page) => Pin::new(page).poll_frame(cx).map_err(BodyError::Page),
         }
     }
@@ -85,7 +95,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Form::Empty => true,
-            Form::Whole(_) => false,
+            Form::Whole(_) | Form::Events(_) => false,
             Form::Content(content) => content.remaining() == 0,
             Form::Page(page) => page.is_end_stream(),
         }
@@ -96,6 +106,7 @@ impl http_body::Body for Body {
             Form::Empty => SizeHint::with_exact(0),
             Form::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Form::Content(content) => SizeHint::with_exact(content.remaining()),
+            Form::Events(_) => SizeHint::default(),
             Form::Page(page) => page.size_hint(),
         }
     }

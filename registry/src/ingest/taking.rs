@@ -1,0 +1,123 @@
+//! One blob on its way out of the mounted store and into the registry: through an upload session
+//! like any other, which is gone when this ends, however it ends.
+
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+use wharf_oci::ingest::IngestEvent;
+use wharf_oci::{Descriptor, Digest, RepositoryName, UploadId};
+
+use super::error::IngestError;
+use super::told::Told;
+use crate::registry::Registry;
+use crate::upload::Incoming;
+
+/// How often progress of one blob is told at most.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(50);
+
+impl Registry {
+    /// Stores what `open` gives as the blob that `blob` describes. It is opened and read on a blocking
+    /// thread, straight into the buffers of the push path.
+    pub(super) async fn take<R: Read>(
+        &self,
+        name: &RepositoryName,
+        blob: &Descriptor,
+        told: &Told,
+        open: impl FnOnce() -> Result<R, IngestError> + Send + 'static,
+    ) -> Result<(), IngestError> {
+        let (digest, size) = (blob.digest, blob.size);
+        let session = Session::start(self, name, &digest).await?;
+        let incoming = Incoming { range: None, length: Some(size), digest: Some(digest) };
+        let mut receiving = self.receive(name, &session.id, incoming).await?;
+        let heard = told.clone();
+        // The session is held there too: when this is dropped, it goes once nobody fills it any more.
+        let filling = tokio::task::spawn_blocking(move || {
+            let mut reader = Metered::new(open()?, digest, heard);
+            let filled = receiving.fill(&mut reader);
+            reader.is_heard()?;
+            filled.map_err(|error| IngestError::filling(digest, error))?;
+            Ok::<_, IngestError>((receiving, session))
+        });
+        let (receiving, session) = match filling.await {
+            Ok(filled) => filled?,
+            // The work is never aborted, so it panicked: so does the request that asked for it.
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        let committed = receiving.commit(&digest).await;
+        committed.map_err(|error| IngestError::committing(digest, error))?;
+        session.ended();
+        told.tell(IngestEvent::Stored { digest }).await;
+        Ok(())
+    }
+}
+
+/// An upload session that nobody else knows of. Dropped before its end, it is given up.
+struct Session {
+    registry: Registry,
+    name: RepositoryName,
+    id: UploadId,
+    is_open: bool,
+}
+
+impl Session {
+    async fn start(
+        registry: &Registry,
+        name: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Self, IngestError> {
+        let id = registry.start_upload(name, Some(digest.algorithm())).await?;
+        Ok(Self { registry: registry.clone(), name: name.clone(), id, is_open: true })
+    }
+
+    fn ended(mut self) {
+        self.is_open = false;
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.is_open {
+            return;
+        }
+        let (registry, name, id) = (self.registry.clone(), self.name.clone(), self.id);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // It may be gone already, which is as good.
+            runtime.spawn(async move { _ = registry.cancel_upload(&name, &id).await });
+        }
+    }
+}
+
+/// A reader that tells how far it is, and ends when nobody listens.
+struct Metered<R> {
+    inner: R,
+    digest: Digest,
+    told: Told,
+    taken: u64,
+    told_at: Instant,
+}
+
+impl<R> Metered<R> {
+    fn new(inner: R, digest: Digest, told: Told) -> Self {
+        Self { inner, digest, told, taken: 0, told_at: Instant::now() }
+    }
+
+    fn is_heard(&self) -> Result<(), IngestError> {
+        if self.told.is_heard() { Ok(()) } else { Err(IngestError::Unheard) }
+    }
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.told.is_heard() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let read = self.inner.read(buffer)?;
+        self.taken += read as u64;
+        let now = Instant::now();
+        if now.duration_since(self.told_at) >= PROGRESS_INTERVAL {
+            self.told_at = now;
+            self.told.mention(IngestEvent::Taken { digest: self.digest, bytes: self.taken });
+        }
+        Ok(read)
+    }
+}

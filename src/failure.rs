@@ -15,7 +15,7 @@ use crate::cli::healthcheck::HealthError;
 use crate::cli::image::ImageError;
 use crate::cli::remote::RemoteError;
 use crate::cli::serve::holder;
-use crate::config::{self, variable};
+use crate::config::{self, ingest, variable};
 use crate::demo::DemoError;
 
 /// Everything that a subcommand can end with, but for success.
@@ -152,6 +152,17 @@ fn of_settings(error: &config::Error) -> Option<String> {
         }
         E::OldFile { .. } | E::OldFileLine { .. } => {
             hint("set the variables, and leave the file out of the command line or the container")
+        }
+        E::Alone { missing: ingest::SECRET, .. } | E::Secret { .. } => hint(
+            "make one: head -c 32 /dev/urandom | base64 > FILE; chmod 600 FILE; then name FILE by \
+             --ingest-secret, here and to `wharf push`",
+        ),
+        E::Alone { .. } => hint(
+            "name the folder in which overlay, overlay-images and overlay-layers of Podman's store \
+             are mounted, by --containers-storage",
+        ),
+        E::ReadSecret { .. } => {
+            hint("name another file by --ingest-secret, or leave --containers-storage out too")
         }
         E::NoDataFolder => hint("name a folder: wharf serve --root FOLDER"),
         E::NoAddress => hint("name one: wharf serve --listen 127.0.0.1:5000"),

@@ -32,6 +32,7 @@ mod spool;
 pub struct ArchiveSource {
     directory: Directory,
     image: Image,
+    names: Vec<String>,
     /// The entries of a docker-archive's layers. Those of a layout are found by digest.
     layers: HashMap<Digest, String>,
 }
@@ -116,14 +117,14 @@ impl ArchiveSource {
     fn of(directory: Directory, reference: Option<&str>) -> Result<Self, SourceError> {
         // Docker writes both files, and then the layout says more.
         if let Some(index) = directory.small(index::FILE)? {
-            let image = index::image(&directory, index, reference)?;
-            return Ok(Self { directory, image, layers: HashMap::new() });
+            let (image, names) = index::image(&directory, index, reference)?;
+            return Ok(Self { directory, image, names, layers: HashMap::new() });
         }
         let Some(list) = directory.small(docker::FILE)? else {
             return Err(SourceError::Shapeless { place: directory.place().to_owned() });
         };
-        let (image, layers) = docker::image(&directory, &list, reference)?;
-        Ok(Self { directory, image, layers })
+        let docker::Saved { image, names, layers } = docker::image(&directory, &list, reference)?;
+        Ok(Self { directory, image, names, layers })
     }
 }
 
@@ -134,6 +135,10 @@ impl ImageSource for ArchiveSource {
 
     fn image(&self) -> &Image {
         &self.image
+    }
+
+    fn names(&self) -> &[String] {
+        &self.names
     }
 
     fn open(&self, digest: &Digest) -> io::Result<Box<dyn Read + Send>> {

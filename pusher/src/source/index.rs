@@ -24,20 +24,22 @@ const NAME: &str = "org.opencontainers.image.ref.name";
 /// The annotation with the whole name, where Docker and containerd wrote the layout.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
-/// The image `wanted` of a layout whose `index.json` is `index`, or its only one.
+/// The image `wanted` of a layout whose `index.json` is `index`, or its only one; and its names there.
 pub(super) fn image(
     content: &dyn Content,
     index: Bytes,
     wanted: Option<&str>,
-) -> Result<Image, SourceError> {
+) -> Result<(Image, Vec<String>), SourceError> {
     let index = Manifest::from_stored(index).map_err(|source| SourceError::Manifest {
         what: FILE.to_owned(),
         place: content.place().to_owned(),
         source,
     })?;
-    let candidates: Vec<_> = index.children().iter().map(candidate).collect();
+    let mut candidates: Vec<_> = index.children().iter().map(candidate).collect();
     let chosen = choose(content.place(), wanted, &candidates)?;
-    of_manifest(content, content::manifest(content, &candidates[chosen].digest)?)
+    let Candidate { digest, names } = candidates.swap_remove(chosen);
+    let image = of_manifest(content, content::manifest(content, &digest)?)?;
+    Ok((image, names))
 }
 
 /// The image of `manifest`, or all images of an index.
@@ -52,7 +54,9 @@ pub(super) fn blob_path(digest: &Digest) -> String {
 
 fn candidate(entry: &Descriptor) -> Candidate {
     let names = [CONTAINERD_NAME, NAME].iter().filter_map(|key| entry.annotations.get(*key));
-    Candidate { digest: entry.digest, names: names.cloned().collect() }
+    let mut names: Vec<_> = names.cloned().collect();
+    names.dedup();
+    Candidate { digest: entry.digest, names }
 }
 
 struct Reading<'a> {

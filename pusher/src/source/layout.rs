@@ -25,6 +25,7 @@ const FLAT_FILE: &str = "manifest.json";
 pub struct LayoutSource {
     folder: Folder,
     image: Image,
+    names: Vec<String>,
 }
 
 /// The folder, and how blobs are named in it.
@@ -56,15 +57,15 @@ impl LayoutSource {
             .map_err(|source| SourceError::Open { path: path.to_owned(), source })?;
         let place = format!("the folder {}", path.display());
         let mut folder = Folder { place, root, form: Form::Layout };
-        let image = if let Some(index) = folder.small(index::FILE)? {
+        let (image, names) = if let Some(index) = folder.small(index::FILE)? {
             index::image(&folder, index, reference)?
         } else if let Some(manifest) = folder.small(FLAT_FILE)? {
             folder.form = Form::Flat;
-            folder.flat_image(manifest, reference)?
+            (folder.flat_image(manifest, reference)?, Vec::new())
         } else {
             return Err(SourceError::Shapeless { place: folder.place });
         };
-        Ok(Self { folder, image })
+        Ok(Self { folder, image, names })
     }
 }
 
@@ -75,6 +76,10 @@ impl ImageSource for LayoutSource {
 
     fn image(&self) -> &Image {
         &self.image
+    }
+
+    fn names(&self) -> &[String] {
+        &self.names
     }
 
     fn open(&self, digest: &Digest) -> io::Result<Box<dyn Read + Send>> {

@@ -37,12 +37,21 @@ struct Written {
     layers: Option<Vec<String>>,
 }
 
-/// The image `wanted`, or the only one, and the entry of each of its layers.
+/// An image of an archive.
+pub(super) struct Saved {
+    pub(super) image: Image,
+    /// The names under which it was saved.
+    pub(super) names: Vec<String>,
+    /// The entry of each of its layers.
+    pub(super) layers: HashMap<Digest, String>,
+}
+
+/// The image `wanted`, or the only one.
 pub(super) fn image(
     directory: &Directory,
     list: &Bytes,
     wanted: Option<&str>,
-) -> Result<(Image, HashMap<Digest, String>), SourceError> {
+) -> Result<Saved, SourceError> {
     let place = directory.place();
     let mut images: Vec<Written> = serde_json::from_slice(list).map_err(|source| {
         SourceError::Json { what: FILE.to_owned(), place: place.to_owned(), source }
@@ -53,9 +62,9 @@ pub(super) fn image(
     }
     let candidates: Result<Vec<_>, _> =
         images.iter().map(|image| candidate(directory, image)).collect();
-    let candidates = candidates?;
+    let mut candidates = candidates?;
     let chosen = choose(place, wanted, &candidates)?;
-    let id = candidates[chosen].digest;
+    let Candidate { digest: id, names: tags } = candidates.swap_remove(chosen);
     let image = images.swap_remove(chosen);
 
     let config = config(directory, &image.config)?;
@@ -69,7 +78,8 @@ pub(super) fn image(
         entries.insert(layer.digest, name);
         layers.push(layer);
     }
-    Ok((assembled::written(place, config, id, &layers)?, entries))
+    let image = assembled::written(place, config, id, &layers)?;
+    Ok(Saved { image, names: tags, layers: entries })
 }
 
 /// An image is known by the digest of its config, by which most programs name the config's entry.

@@ -38,7 +38,7 @@ pub enum Error {
         /// The repository.
         name: RepositoryName,
         /// The tag, or the digest.
-        reference: Reference,
+        reference: Box<Reference>,
         /// What went wrong.
         #[source]
         source: Box<wharf_client::Error>,
@@ -85,9 +85,9 @@ pub enum Error {
     #[error("the image's manifest has the digest {found}: it cannot be pushed as {wanted}")]
     OtherDigest {
         /// The digest asked for.
-        wanted: Digest,
+        wanted: Box<Digest>,
         /// The manifest's.
-        found: Digest,
+        found: Box<Digest>,
     },
     /// The index names an image that neither the source nor the registry has.
     #[error(

@@ -1,8 +1,12 @@
 //! An image as the pusher sees it: a manifest, the blobs that it names, and, for an index, the
 //! images below it. Which bytes a blob has is its source's business.
 
+mod rewrite;
+
 use bytes::Bytes;
 use wharf_oci::{Descriptor, Digest, Manifest, Platform};
+
+pub(crate) use rewrite::{Finished, Forms};
 
 /// An image, or an index of images.
 #[derive(Debug, Clone)]
@@ -15,7 +19,7 @@ pub struct Image {
     /// The config and the layers, in the order of the manifest. Empty for an index.
     pub blobs: Vec<Blob>,
     /// The images of an index, in its order; those that the source does not hold are left out.
-    pub children: Vec<Image>,
+    pub children: Vec<Self>,
     /// The manifest as the image was pulled, if `manifest` is another one, rewritten because its
     /// compressed layers are gone. A registry that has those layers takes this one.
     pub pulled: Option<Manifest>,
@@ -34,6 +38,7 @@ pub struct Blob {
 
 /// What a blob is to its image.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "an image has a handful of them, mostly layers")]
 pub enum Role {
     /// The config; small, and at hand.
     Config(Bytes),

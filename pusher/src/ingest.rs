@@ -109,6 +109,7 @@ async fn follow(
                     digest,
                     is_original: original,
                     was_there: unchanged,
+                    left_out: Vec::new(),
                     sent_bytes: blobs.of(BlobPlace::Store),
                     reused_bytes: blobs.of(BlobPlace::Repository),
                     mounted_bytes: blobs.of(BlobPlace::Registry),

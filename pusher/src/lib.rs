@@ -18,6 +18,7 @@ pub mod layer;
 pub mod progress;
 mod push;
 pub mod source;
+mod transfer;
 
 pub use error::Error;
 pub use push::{Config, Order, PARALLEL, Plan, Planned, Pushed, Step, Stop, plan, push};

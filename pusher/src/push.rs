@@ -3,6 +3,8 @@
 //! What it refuses to do: read an image (its source does), speak HTTP (the client does), draw
 //! anything (events are told to whoever listens).
 
+mod receipt;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,8 +15,9 @@ use wharf_oci::{Descriptor, Digest, Reference, RepositoryName};
 
 use crate::error::Error;
 use crate::layer::{Compression, DigestCache};
-use crate::progress::Events;
+use crate::progress::{Event, Events};
 use crate::source::ImageSource;
+use crate::transfer::{Knowledge, Known, Parcel, Transfer};
 
 /// How many layers go at once, unless told otherwise.
 pub const PARALLEL: NonZeroUsize = NonZeroUsize::new(6).unwrap();
@@ -99,6 +102,8 @@ pub struct Pushed {
     pub is_original: bool,
     /// Whether the reference pointed at this manifest before, so that nothing was done at all.
     pub was_there: bool,
+    /// What the index of the source names and nobody has: it was left out.
+    pub left_out: Vec<Descriptor>,
     /// The bytes of the blobs that were sent. What several images share counts for the first.
     pub sent_bytes: u64,
     /// The bytes of those that were there.
@@ -144,7 +149,10 @@ pub enum Step {
 }
 
 /// Pushes images. What several of them share is sent once. Tags are set last, when everything else
-/// is in its place: after an error, none was moved by this call.
+/// is in its place: after an error, none was moved, unless it is that very step that failed.
+///
+/// A reference that points at the image's manifest already is taken for the image: a registry does
+/// not take a manifest without its blobs. Nothing else is asked then.
 ///
 /// # Errors
 /// [`Error`]; the uploads that were begun are taken back, as far as the registry lets them within a
@@ -154,8 +162,39 @@ pub async fn push(
     config: &Config,
     events: &Events,
 ) -> Result<Vec<Pushed>, Error> {
-    let _ = (orders, config, events);
-    Err(Error::Stopped)
+    let transfer = Transfer::new(config, events);
+    let pushed = tokio::select! {
+        biased;
+        () = config.stop.stopped() => Err(Error::Stopped),
+        pushed = run(&orders, &transfer) => pushed,
+    };
+    transfer.sessions.cancel_all().await;
+    pushed
+}
+
+async fn run(orders: &[Order], transfer: &Transfer<'_>) -> Result<Vec<Pushed>, Error> {
+    let knowledge = Knowledge::of(orders, transfer.config).await;
+    let found = transfer.found_all(orders, &knowledge).await?;
+    let mut jobs = Vec::new();
+    for (order, _) in orders.iter().zip(&found).filter(|(_, found)| found.is_none()) {
+        jobs.push(transfer.job(order).await?);
+    }
+    let parcels = Parcel::all(&jobs, transfer.config, &knowledge);
+    for parcel in &parcels {
+        let (digest, size) = (parcel.digest(), parcel.descriptor.size);
+        transfer.events.tell(Event::Found { digest, size, is_layer: parcel.is_layer() });
+    }
+    let inventory = transfer.inventory(&parcels).await?;
+    let known = Known { inventory: &inventory, knowledge: &knowledge };
+    let deliveries = transfer.deliver_all(&parcels, known).await?;
+    let finished = transfer.finish_all(&jobs, &deliveries).await?;
+    for (job, finished) in jobs.iter().zip(&finished) {
+        transfer.publish_children(job, finished).await?;
+    }
+    for (job, finished) in jobs.iter().zip(&finished) {
+        transfer.publish(job, finished).await?;
+    }
+    Ok(receipt::write(orders, &found, &jobs, &finished, &deliveries))
 }
 
 /// What a push would do, found out without changing anything.
@@ -163,6 +202,19 @@ pub async fn push(
 /// # Errors
 /// [`Error`].
 pub async fn plan(order: &Order, config: &Config) -> Result<Plan, Error> {
-    let _ = (order, config);
-    Err(Error::Stopped)
+    let events = Events::default();
+    let transfer = Transfer::new(config, &events);
+    let knowledge = Knowledge::of(std::slice::from_ref(order), config).await;
+    if let Some(digest) = transfer.found(order, &knowledge).await? {
+        return Ok(Plan { is_there: true, digest: Some(digest), blobs: Vec::new() });
+    }
+    let job = transfer.job(order).await?;
+    let parcels = Parcel::all(std::slice::from_ref(&job), config, &knowledge);
+    let inventory = transfer.inventory(&parcels).await?;
+    let (blobs, forms) = receipt::steps(&job, &parcels, &inventory, &knowledge);
+    let digest = match forms {
+        Some(forms) => Some(transfer.finish(&job, &forms).await?.digest()),
+        None => None,
+    };
+    Ok(Plan { is_there: false, digest, blobs })
 }

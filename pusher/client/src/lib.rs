@@ -37,4 +37,4 @@ pub use ingest::{Ingest, IngestEvents};
 pub use list::Listing;
 pub use options::{Limits, Options, Trust};
 pub use retry::Retry;
-pub use upload::{BlobSource, Uploaded};
+pub use upload::{Begun, BlobSource, UploadSession, Uploaded};

@@ -8,6 +8,9 @@ use http::StatusCode;
 
 use crate::error::Error;
 
+/// Silence is long enough by itself: how often it is waited for in all.
+const SILENT_TRIES_MAX: u32 = 2;
+
 /// How often, and after how long. Waits double from `first` to `longest`; each is drawn from its upper
 /// half, so that clients who failed together do not come back together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +35,9 @@ impl Retry {
     /// another try, or there were enough.
     #[must_use]
     pub fn wait(&self, tries: u32, error: &Error) -> Option<Duration> {
-        if tries >= self.tries_max || !error.is_passing() {
+        let is_silent = matches!(error, Error::Silent { .. });
+        let tries_max = if is_silent { SILENT_TRIES_MAX } else { self.tries_max };
+        if tries >= tries_max.min(self.tries_max) || !error.is_passing() {
             return None;
         }
         let asked = error.retry_after().unwrap_or_default();

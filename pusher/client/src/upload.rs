@@ -1,31 +1,22 @@
-//! What goes to a registry: blobs in one request with their length, and manifests.
-//!
-//! A blob is never whole in memory unless it was given so: its source is read on a blocking
-//! thread, a few chunks ahead of the connection.
+//! What goes to a registry: blobs, and manifests. A blob goes in one request with its length; what
+//! has to be done otherwise, with sessions of its own, stands in `session`.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+mod body;
+mod pieces;
+mod session;
+mod source;
 
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
-use http::uri::Scheme;
-use http::{Method, Request, StatusCode, Uri};
-use hyper::body::{Body, Frame, SizeHint};
-use tokio::sync::mpsc;
-use wharf_oci::{Algorithm, Digest, Endpoint, Manifest, Mount, Reference, RepositoryName};
+use http::StatusCode;
+use http::header::{CONTENT_LENGTH, HeaderValue};
+use wharf_oci::{Algorithm, Digest, Endpoint, Manifest, Reference, RepositoryName};
 
 use crate::answer::Answer;
-use crate::client::{RegistryClient, Target};
-use crate::error::{Error, SourceFailure};
+use crate::client::RegistryClient;
+use crate::error::Error;
 
-/// How much is read from a source at once.
-const CHUNK_BYTES: usize = 512 << 10;
-/// How many chunks are read ahead of the connection.
-const CHUNKS_AHEAD: usize = 3;
+pub(crate) use body::RequestBody;
+pub use session::{Begun, UploadSession};
+pub use source::BlobSource;
 
 /// How a blob came to be in the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,59 +25,6 @@ pub enum Uploaded {
     Present,
     /// It was sent.
     Sent,
-}
-
-/// The bytes of a blob, to be sent once.
-pub struct BlobSource {
-    size: u64,
-    bytes: SourceBytes,
-}
-
-enum SourceBytes {
-    Memory(Bytes),
-    Reader(Box<dyn Read + Send>),
-}
-
-impl BlobSource {
-    /// Bytes in memory.
-    pub fn bytes(bytes: impl Into<Bytes>) -> Self {
-        let bytes = bytes.into();
-        Self { size: bytes.len() as u64, bytes: SourceBytes::Memory(bytes) }
-    }
-
-    /// A reader that gives exactly `size` bytes. It is read on a blocking thread; if it gives
-    /// fewer, the upload fails, and what it would give beyond is not read.
-    pub fn reader(reader: impl Read + Send + 'static, size: u64) -> Self {
-        Self { size, bytes: SourceBytes::Reader(Box::new(reader)) }
-    }
-
-    /// A file, as long as it is now.
-    pub fn file(path: &Path) -> Result<Self, Error> {
-        let open = || {
-            let file = File::open(path)?;
-            let size = file.metadata()?.len();
-            Ok(Self::reader(file, size))
-        };
-        open().map_err(|error: io::Error| Error::Source { source: Arc::new(error) })
-    }
-
-    /// How many bytes it has.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn into_body(self) -> RequestBody {
-        match self.bytes {
-            SourceBytes::Memory(bytes) => RequestBody::Memory(bytes),
-            SourceBytes::Reader(reader) => RequestBody::reading(reader, self.size),
-        }
-    }
-}
-
-impl std::fmt::Debug for BlobSource {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("BlobSource").field("size", &self.size).finish_non_exhaustive()
-    }
 }
 
 impl RegistryClient {
@@ -98,28 +36,31 @@ impl RegistryClient {
         digest: &Digest,
         source: BlobSource,
     ) -> Result<Uploaded, Error> {
-        if self.head_blob(name, digest).await? == Some(source.size()) {
+        if self.has_blob(name, digest, source.size()).await? {
             return Ok(Uploaded::Present);
         }
-        let session = Endpoint::StartUpload {
-            name: name.clone(),
-            mount: None,
-            digest: None,
-            // The hint tells the registry what to hash with while the bytes come; SHA-256 goes
-            // without saying.
-            algorithm: Some(digest.algorithm()).filter(|it| *it != Algorithm::Sha256),
-        };
-        let answer = self.ask(&session).await?.accept(&[StatusCode::ACCEPTED]).await?;
-        let target = with_digest(&location(&answer)?, digest)
-            .ok_or_else(|| answer.incomplete("with a Location that is no address"))?;
-        drop(answer);
+        let mut session = self.begin_upload(name, digest).await?;
+        session.put(digest, source, 0).await.map(|()| Uploaded::Sent)
+    }
 
-        let mut request = Request::new(source.into_body());
-        *request.method_mut() = Method::PUT;
-        let octets = HeaderValue::from_static("application/octet-stream");
-        request.headers_mut().insert(CONTENT_TYPE, octets);
-        let answer = self.send(target, request).await?.accept(&[StatusCode::CREATED]).await?;
-        stored_as(&answer, digest).map(|()| Uploaded::Sent)
+    /// Whether the repository has a blob of this size (distribution spec, end-2). A registry that
+    /// sends the asker elsewhere for the bytes has it too; one of another size is as good as none.
+    pub async fn has_blob(
+        &self,
+        name: &RepositoryName,
+        digest: &Digest,
+        size: u64,
+    ) -> Result<bool, Error> {
+        let answer = self.ask(&Endpoint::HeadBlob { name: name.clone(), digest: *digest }).await?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => Ok(false),
+            StatusCode::FOUND | StatusCode::SEE_OTHER | StatusCode::TEMPORARY_REDIRECT => Ok(true),
+            _ => {
+                let answer = answer.accept(&[StatusCode::OK]).await?;
+                let length = answer.header(CONTENT_LENGTH).and_then(|it| it.parse::<u64>().ok());
+                Ok(length.is_none_or(|length| length == size))
+            }
+        }
     }
 
     /// Takes a blob over from another repository, or from any that the registry chooses
@@ -130,22 +71,11 @@ impl RegistryClient {
         digest: &Digest,
         from: Option<&RepositoryName>,
     ) -> Result<bool, Error> {
-        let mount = Endpoint::StartUpload {
-            name: name.clone(),
-            mount: Some(Mount { digest: *digest, from: from.cloned() }),
-            digest: None,
-            algorithm: None,
-        };
-        let answer = self.ask(&mount).await?;
-        let answer = answer.accept(&[StatusCode::CREATED, StatusCode::ACCEPTED]).await?;
-        if answer.status() == StatusCode::CREATED {
-            return Ok(true);
+        match self.mount_or_begin(name, digest, from).await? {
+            Begun::Mounted => Ok(true),
+            // The registry began an upload instead, which nobody is going to finish.
+            Begun::Session(session) => session.cancel().await.map(|()| false),
         }
-        // The registry began an upload instead, which nobody is going to finish.
-        let mut request = Request::new(RequestBody::default());
-        *request.method_mut() = Method::DELETE;
-        self.send(target(&location(&answer)?), request).await?;
-        Ok(false)
     }
 
     /// Stores a manifest under a tag or its digest (distribution spec, end-7). Gives the digest
@@ -173,29 +103,6 @@ impl RegistryClient {
     }
 }
 
-/// The address that an answer gives for what it made (distribution spec, end-4a).
-fn location(answer: &Answer) -> Result<Uri, Error> {
-    let location = answer.header(LOCATION).and_then(|location| location.parse::<Uri>().ok());
-    location
-        .filter(|uri| uri.scheme().is_none_or(|scheme| *scheme == Scheme::HTTP))
-        .ok_or_else(|| answer.incomplete("without a usable Location"))
-}
-
-fn target(location: &Uri) -> Target {
-    match (location.authority(), location.path_and_query()) {
-        (None, Some(path)) => Target::Path(path.clone()),
-        _ => Target::Absolute(location.clone()),
-    }
-}
-
-/// The session's address with the digest in its query, which may hold the session's state
-/// already.
-fn with_digest(location: &Uri, digest: &Digest) -> Option<Target> {
-    let separator = if location.query().is_some() { '&' } else { '?' };
-    let closing = format!("{location}{separator}digest={digest}").parse::<Uri>().ok()?;
-    Some(target(&closing))
-}
-
 fn stored_as(answer: &Answer, digest: &Digest) -> Result<(), Error> {
     match answer.digest() {
         // A registry may name what it stored in the algorithm that it prefers.
@@ -203,78 +110,5 @@ fn stored_as(answer: &Answer, digest: &Digest) -> Result<(), Error> {
             Err(answer.mismatch(*digest, stored))
         }
         _ => Ok(()),
-    }
-}
-
-/// The body of a request.
-pub(crate) enum RequestBody {
-    /// Bytes in memory; empty after they were sent.
-    Memory(Bytes),
-    /// Chunks that a blocking thread reads, and how many bytes are still to come.
-    Reading { chunks: mpsc::Receiver<io::Result<Bytes>>, left: u64 },
-}
-
-impl Default for RequestBody {
-    fn default() -> Self {
-        Self::Memory(Bytes::new())
-    }
-}
-
-impl RequestBody {
-    fn reading(reader: Box<dyn Read + Send>, size: u64) -> Self {
-        let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
-        tokio::task::spawn_blocking(move || read_chunks(reader, size, &sender));
-        Self::Reading { chunks, left: size }
-    }
-}
-
-/// Reads `size` bytes in chunks until they are all sent or nobody takes them any more.
-fn read_chunks(
-    mut reader: Box<dyn Read + Send>,
-    size: u64,
-    sender: &mpsc::Sender<io::Result<Bytes>>,
-) {
-    let mut left = size;
-    while left > 0 {
-        let length = CHUNK_BYTES.min(usize::try_from(left).unwrap_or(CHUNK_BYTES));
-        let mut chunk = vec![0; length];
-        let result = reader.read_exact(&mut chunk).map(|()| Bytes::from(chunk));
-        let failed = result.is_err();
-        if sender.blocking_send(result).is_err() || failed {
-            return;
-        }
-        left -= length as u64;
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = SourceFailure;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, SourceFailure>>> {
-        let next = match self.get_mut() {
-            Self::Memory(bytes) if bytes.is_empty() => return Poll::Ready(None),
-            Self::Memory(bytes) => Ok(std::mem::take(bytes)),
-            Self::Reading { left: 0, .. } => return Poll::Ready(None),
-            Self::Reading { chunks, left } => match std::task::ready!(chunks.poll_recv(context)) {
-                Some(chunk) => chunk.inspect(|chunk| *left -= chunk.len() as u64),
-                None => Err(io::ErrorKind::UnexpectedEof.into()),
-            },
-        };
-        Poll::Ready(Some(next.map(Frame::data).map_err(|error| SourceFailure(Arc::new(error)))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.size_hint().exact() == Some(0)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match self {
-            Self::Memory(bytes) => bytes.len() as u64,
-            Self::Reading { left, .. } => *left,
-        })
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod amount;
 pub mod completion;
+pub mod credentials;
 pub mod demo;
 pub mod garbage_collect;
 pub mod healthcheck;
@@ -12,6 +13,7 @@ pub mod image;
 pub mod ls;
 pub mod old_image;
 pub mod progress;
+pub mod push;
 pub mod remote;
 pub mod rm;
 pub mod serve;
@@ -30,6 +32,7 @@ Examples:
   wharf serve                          a registry on 127.0.0.1:5000
   wharf serve --listen 127.0.0.1:5001  the same on another port
   wharf serve --help                   every setting, with its default
+  wharf push app:1                     an image of Podman's into that registry
   wharf ls                             the repositories of the running registry
   wharf completion bash > ~/.local/share/bash-completion/completions/wharf";
 
@@ -65,6 +68,11 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Pack this program into its own container image
     Image(image::ImageArgs),
+    /// Push images to a registry
+    ///
+    /// Finds the image that was just built, sends what the registry lacks, and prints the name to
+    /// write into the Kubernetes manifest.
+    Push(Box<push::PushArgs>),
     /// List repositories, or the tags of one
     Ls(ls::LsArgs),
     /// Remove a tag, a manifest or a repository's tags
@@ -91,6 +99,7 @@ impl Cli {
             Command::Serve(args) => serve::run(*args, &report),
             Command::Demo(args) => demo::run(args, &report),
             Command::Image(args) => image::run(args, &report),
+            Command::Push(args) => push::run(*args, &report),
             Command::Ls(args) => ls::run(args, &report),
             Command::Rm(args) => rm::run(args, &report),
             Command::Healthcheck(args) => healthcheck::run(args, &report),

@@ -5,20 +5,26 @@
 //! little about a benchmark, and the numbers are given as they are.
 
 mod server;
+mod source;
 mod subject;
 
-use std::io::{self, Cursor};
+use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 use thiserror::Error;
-use wharf_client::{BlobSource, RegistryClient, Uploaded};
+use tokio::sync::mpsc;
+use wharf_client::RegistryClient;
 use wharf_oci::{Descriptor, Digest, Reference, RepositoryName};
+use wharf_pusher::progress::{Event, Events};
+use wharf_pusher::{Config, Order};
 
 use crate::cli::progress::Progress;
 use crate::image::{Blob, Image};
 
 pub use server::DemoServer;
+use source::PackedSource;
 pub use subject::Subject;
 
 /// Why the demo did not come to its end.
@@ -39,6 +45,9 @@ pub enum DemoError {
     /// A request failed, or bytes did not have their digest.
     #[error("the demo's registry did not do its job")]
     Client(#[from] wharf_client::Error),
+    /// The push did not come to its end.
+    #[error(transparent)]
+    Push(#[from] wharf_pusher::Error),
     /// What came back is not what was sent.
     #[error("{part} came back different from what was pushed")]
     Different {
@@ -110,30 +119,47 @@ impl<'a> Journey<'a> {
         Self { image, name, reference, client }
     }
 
-    /// Pushes the image: blobs, then the manifest, which makes it visible. A part that the registry
-    /// has is not sent, and not in the answer.
-    pub async fn push(&self, progress: Progress) -> Result<Transfer, DemoError> {
-        let begin = Instant::now();
-        let mut parts = Vec::new();
-        for (part, blob) in self.blobs() {
-            let began = Instant::now();
-            let bar = progress.bar("pushing", part, blob.descriptor.size);
-            let reader = bar.wrap_read(Cursor::new(blob.bytes.clone()));
-            let source = BlobSource::reader(reader, blob.descriptor.size);
-            let digest = &blob.descriptor.digest;
-            if self.client.upload_blob(&self.name, digest, source).await? == Uploaded::Sent {
-                parts.push(moved(part, &blob.descriptor, began));
-            }
-            bar.finish_and_clear();
-        }
+    /// Pushes the image as `wharf push` does. A part that the registry has is not sent, and not in
+    /// the answer.
+    pub async fn push(&self) -> Result<Transfer, DemoError> {
         let began = Instant::now();
-        let there = self.client.head_manifest(&self.name, &self.reference).await?;
-        if there.is_none_or(|there| there.digest != self.image.digest()) {
-            let manifest = &self.image.manifest;
-            self.client.put_manifest(&self.name, &self.reference, manifest).await?;
-            parts.push(moved("manifest", &self.image.descriptor, began));
+        let (sender, mut told) = mpsc::unbounded_channel();
+        let image = self.image;
+        let descriptors = image.blobs().map(|blob| &blob.descriptor);
+        let [layer, config] = descriptors.map(Clone::clone);
+        let manifest = image.descriptor.clone();
+        // Beside the push, so that the time of each part is the time at which it was told.
+        let parts = tokio::spawn(async move {
+            let mut parts = Vec::new();
+            while let Some(event) = told.recv().await {
+                match event {
+                    Event::Stored { digest } if digest == layer.digest => {
+                        parts.push(moved("layer", &layer, began));
+                    }
+                    Event::Stored { digest } if digest == config.digest => {
+                        parts.push(moved("config", &config, began));
+                    }
+                    Event::Tagged { .. } => parts.push(moved("manifest", &manifest, began)),
+                    _ => {}
+                }
+            }
+            parts
+        });
+        let order = Order {
+            source: Arc::new(PackedSource::new(image)),
+            client: self.client.clone(),
+            name: self.name.clone(),
+            reference: self.reference.clone(),
+        };
+        let events = Events::to(sender);
+        let pushed =
+            wharf_pusher::push(vec![order], &Config::new(std::env::temp_dir()), &events).await?;
+        drop(events);
+        let mut parts = parts.await.map_err(|_| DemoError::Gone)?;
+        if pushed.iter().all(|pushed| pushed.was_there) {
+            parts.retain(|part| part.part != "manifest");
         }
-        Ok(Transfer { parts, time: begin.elapsed() })
+        Ok(Transfer { parts, time: began.elapsed() })
     }
 
     /// Pulls the image by its tag. Every byte is hashed on the way, by the client, and compared

@@ -4,7 +4,6 @@
 //! The words of what happened are the errors' own; here each gets its hint and its code, in one
 //! exhaustive match.
 
-use std::error::Error as _;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -13,6 +12,7 @@ use wharf_registry::{LockError, OpenError, ServeError};
 
 use crate::cli::healthcheck::HealthError;
 use crate::cli::image::ImageError;
+use crate::cli::push::PushError;
 use crate::cli::remote::RemoteError;
 use crate::cli::serve::holder;
 use crate::config::{self, ingest, variable};
@@ -51,6 +51,9 @@ pub enum Failure {
     /// A running registry did not do what it was asked.
     #[error(transparent)]
     Remote(#[from] RemoteError),
+    /// An image is not in the registry that it was to go to.
+    #[error(transparent)]
+    Push(#[from] PushError),
     /// The registry is not known to be ready.
     #[error(transparent)]
     Health(#[from] HealthError),
@@ -66,9 +69,11 @@ enum Exit {
     Failed = 1,
     /// The command line or a setting is wrong.
     Misused = 2,
+    /// A person ended it, as shells tell of SIGINT.
+    Ended = 130,
 }
 
-use Exit::{Failed, Misused};
+use Exit::{Ended, Failed, Misused};
 
 impl Failure {
     /// The exit code, and what the person can do.
@@ -91,6 +96,9 @@ impl Failure {
             Self::Demo(_) => (Failed, None),
             Self::Remote(RemoteError::Address(_)) => (Misused, None),
             Self::Remote(error) => (Failed, error.hint().and_then(hint)),
+            Self::Push(PushError::Interrupted) => (Ended, None),
+            Self::Push(error) if error.is_misuse() => (Misused, error.hint()),
+            Self::Push(error) => (Failed, error.hint()),
             Self::Health(_) => (Failed, None),
             Self::Output(_) => (Failed, None),
         }
@@ -98,12 +106,7 @@ impl Failure {
 
     /// The text for stderr.
     fn text(&self) -> String {
-        let mut text = format!("wharf: {self}");
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            text.push_str(&format!(": {error}"));
-            cause = error.source();
-        }
+        let mut text = format!("wharf: {}", told(self));
         if let (_, Some(hint)) = self.advice() {
             text.push_str(&format!("\nhint: {hint}"));
         }
@@ -125,6 +128,17 @@ pub fn exit(result: Result<(), Failure>) -> ExitCode {
             ExitCode::from(failure.advice().0 as u8)
         }
     }
+}
+
+/// An error and its causes, in one line.
+pub fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }
 
 fn hint(text: &str) -> Option<String> {

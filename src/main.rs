@@ -14,6 +14,7 @@ mod demo;
 mod failure;
 mod image;
 mod log;
+mod process;
 mod report;
 
 use std::process::ExitCode;

@@ -40,9 +40,9 @@ async fn play(progress: Progress) -> Result<Demo, DemoError> {
     let server = DemoServer::start().await?;
     let subject = Subject::pack();
     let journey = Journey::new(&subject.image, RegistryClient::new(server.address().into()));
-    let push = journey.push(progress).await?;
+    let push = journey.push().await?;
     let pull = journey.pull(progress).await?;
-    let again = journey.push(progress).await?;
+    let again = journey.push().await?;
     if let Some(sent) = again.parts.first() {
         return Err(DemoError::SentAgain { part: sent.part });
     }
@@ -133,7 +133,7 @@ Every byte that came back was hashed and compared: all {parts} digests agree.
 {CAVEAT}The temporary store is gone again. Next, a registry that stays:
 
   wharf serve
-  podman push --tls-verify=false IMAGE localhost:5000/IMAGE
+  wharf push IMAGE
 "
         )
     }

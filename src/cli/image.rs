@@ -15,6 +15,7 @@ use crate::image::{
     self, Architecture, CONTAINERFILE, EngineError, Format, Image, LayoutError, Program,
     ProgramError,
 };
+use crate::process::Machine;
 use crate::report::Report;
 
 const EXAMPLES: &str = "\
@@ -96,7 +97,8 @@ pub fn run(args: ImageArgs, report: &Report) -> Result<(), Failure> {
     let mut packed = Packed::of(&image, &args.tag);
     match destination(&args, report) {
         Destination::Engine => {
-            packed.engine = Some(image::load(&image, &args.tag).map_err(ImageError::from)?);
+            packed.engine =
+                Some(image::load(&Machine, &image, &args.tag).map_err(ImageError::from)?);
         }
         Destination::Folder(path) => {
             image::write_layout(&image, &args.tag, &path).map_err(ImageError::from)?;

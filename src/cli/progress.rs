@@ -1,6 +1,8 @@
 //! Progress of what takes long enough to wonder, drawn on stderr for a person at a terminal, and
 //! for nobody else.
 
+pub mod layers;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::report::Report;

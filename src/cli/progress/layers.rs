@@ -1,0 +1,241 @@
+//! The layers of a push as they move: a bar for each that is on its way, where a person watches, and
+//! one line for each that has arrived, everywhere. A bar counts what the socket, or the registry
+//! itself, took; never what was merely read.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::IsTerminal;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::mpsc;
+use wharf_oci::Digest;
+use wharf_pusher::progress::{Event, Events};
+
+use crate::cli::amount::{Bytes, Speed, Time};
+use crate::report::Report;
+
+/// Redrawings in a second: as often as an eye follows, and no burden to the push.
+const DRAWS_PER_SECOND: u8 = 15;
+
+const STYLE: &str = "{prefix:.dim}  {bar:24.cyan}  {msg}";
+
+/// Who is shown what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Nothing: nobody watches.
+    Nothing,
+    /// A line for each layer that has arrived.
+    Lines,
+    /// Lines, and bars below them for what is on its way.
+    Bars,
+}
+
+impl Shown {
+    /// What is shown of a run with these flags.
+    pub fn of(report: &Report, quiet: bool) -> Self {
+        match (quiet || report.json(), std::io::stderr().is_terminal()) {
+            (true, _) => Self::Nothing,
+            (false, true) => Self::Bars,
+            (false, false) => Self::Lines,
+        }
+    }
+}
+
+/// Shows events of a push until [`Layers::end`].
+#[derive(Debug)]
+pub struct Layers {
+    events: Events,
+    drawing: Option<JoinHandle<()>>,
+}
+
+impl Layers {
+    /// Begins to show. Drawing has a thread of its own, so that a slow terminal slows nothing.
+    pub fn show(shown: Shown, report: Report) -> Self {
+        if shown == Shown::Nothing {
+            return Self { events: Events::default(), drawing: None };
+        }
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let drawing = std::thread::spawn(move || {
+            let mut screen = Screen::new(shown, report);
+            while let Some(event) = receiver.blocking_recv() {
+                screen.take(event);
+            }
+            screen.clear();
+        });
+        Self { events: Events::to(sender), drawing: Some(drawing) }
+    }
+
+    /// Where the push tells its events.
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Waits until everything told so far is shown, and takes the bars away. Everybody else's
+    /// [`Events`] have to be gone by now.
+    pub fn end(self) {
+        drop(self.events);
+        if let Some(drawing) = self.drawing {
+            // A thread that failed has drawn less: the push is none the worse.
+            _ = drawing.join();
+        }
+    }
+}
+
+/// What is on the terminal.
+struct Screen {
+    report: Report,
+    bars: Option<MultiProgress>,
+    blobs: HashMap<Digest, Blob>,
+}
+
+/// A blob on its way.
+struct Blob {
+    size: u64,
+    is_layer: bool,
+    began: Instant,
+    /// The bytes that go, once that is known: less than its size if it is compressed.
+    goes: Option<u64>,
+    bar: Option<ProgressBar>,
+    is_done: bool,
+}
+
+impl Screen {
+    fn new(shown: Shown, report: Report) -> Self {
+        let target = || ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
+        let bars = (shown == Shown::Bars).then(|| MultiProgress::with_draw_target(target()));
+        Self { report, bars, blobs: HashMap::new() }
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Found { digest, size, is_layer } => {
+                let began = Instant::now();
+                let blob = Blob { size, is_layer, began, goes: None, bar: None, is_done: false };
+                self.blobs.entry(digest).or_insert(blob);
+            }
+            Event::Present { digest } => self.done(&digest, |_| "there already".to_owned()),
+            Event::Mounted { digest, from } => self.done(&digest, |_| match &from {
+                Some(name) => format!("mounted from {name}"),
+                None => "mounted from another repository".to_owned(),
+            }),
+            Event::Compressed { digest, read, written } => {
+                let text = |size| {
+                    format!("compressing {} of {}, to {}", Bytes(read), Bytes(size), Bytes(written))
+                };
+                self.moved(&digest, read, None, text);
+            }
+            Event::Sent { digest, sent, of } => {
+                let began = self.blobs.get(&digest).map(|blob| blob.began.elapsed());
+                let speed = Speed(sent, began.unwrap_or_default());
+                let text = |_| format!("{} of {}  {speed}", Bytes(sent), Bytes(of));
+                self.moved(&digest, sent, Some(of), text);
+            }
+            Event::Stored { digest } => self.done(&digest, |blob| {
+                let (took, goes) = (blob.began.elapsed(), blob.goes.unwrap_or(blob.size));
+                match goes == blob.size {
+                    true => format!("sent in {}", Time(took)),
+                    false => format!("sent as {} in {}", Bytes(goes), Time(took)),
+                }
+            }),
+            Event::Retrying { digest, reason } => match digest {
+                Some(digest) => self.say(format_args!("{}  again: {reason}", short(&digest))),
+                None => self.say(format_args!("again: {reason}")),
+            },
+            Event::Tagged { .. } => {}
+        }
+    }
+
+    /// Draws how far a blob is.
+    fn moved(
+        &mut self,
+        digest: &Digest,
+        position: u64,
+        of: Option<u64>,
+        text: impl Fn(u64) -> String,
+    ) {
+        let Some(blob) = self.blobs.get_mut(digest).filter(|blob| !blob.is_done) else { return };
+        blob.goes = of.or(blob.goes);
+        let Some(bars) = self.bars.as_ref().filter(|_| blob.is_layer) else { return };
+        let bar = blob.bar.get_or_insert_with(|| {
+            let bar = bars.add(ProgressBar::new(blob.size).with_prefix(short(digest)));
+            if let Ok(style) = ProgressStyle::with_template(STYLE) {
+                bar.set_style(style);
+            }
+            bar
+        });
+        bar.set_length(of.unwrap_or(blob.size));
+        bar.set_position(position);
+        bar.set_message(text(blob.size));
+    }
+
+    /// Puts the line of a blob that has arrived above the bars.
+    fn done(&mut self, digest: &Digest, how: impl Fn(&Blob) -> String) {
+        let Some(blob) = self.blobs.get_mut(digest).filter(|blob| !blob.is_done) else { return };
+        blob.is_done = true;
+        if let Some(bar) = blob.bar.take() {
+            bar.finish_and_clear();
+        }
+        if blob.is_layer {
+            let line = format!("{}  {:>8}  {}", short(digest), Bytes(blob.size), how(blob));
+            self.say(line);
+        }
+    }
+
+    fn say(&self, line: impl fmt::Display) {
+        match &self.bars {
+            // The bars step aside for the line, and are drawn again below it.
+            Some(bars) => bars.suspend(|| self.report.say(line)),
+            None => self.report.say(line),
+        }
+    }
+
+    fn clear(&self) {
+        if let Some(bars) = &self.bars {
+            // Without a terminal there is nothing to clear.
+            _ = bars.clear();
+        }
+    }
+}
+
+/// As much of a digest as Podman shows of one.
+fn short(digest: &Digest) -> String {
+    format!("{:.12}", digest.hex())
+}
+
+#[cfg(test)]
+mod tests {
+    use wharf_oci::Algorithm;
+
+    use super::*;
+
+    #[test]
+    fn the_style_is_one() {
+        assert!(ProgressStyle::with_template(STYLE).is_ok());
+    }
+
+    #[test]
+    fn a_blob_is_done_once_and_counted_in_the_form_that_goes() {
+        let digest = Digest::of(Algorithm::Sha256, b"layer");
+        let mut screen = Screen::new(Shown::Lines, Report::new(false));
+        screen.take(Event::Found { digest, size: 100, is_layer: true });
+        screen.take(Event::Compressed { digest, read: 100, written: 30 });
+        screen.take(Event::Sent { digest, sent: 10, of: 30 });
+        assert_eq!(screen.blobs[&digest].goes, Some(30));
+        screen.take(Event::Stored { digest });
+        assert!(screen.blobs[&digest].is_done);
+        // What another image of the same push tells of it changes nothing.
+        screen.take(Event::Found { digest, size: 100, is_layer: true });
+        screen.take(Event::Present { digest });
+        assert!(screen.blobs[&digest].is_done);
+    }
+
+    #[test]
+    fn the_end_waits_for_what_was_told() {
+        let layers = Layers::show(Shown::Lines, Report::new(false));
+        let digest = Digest::of(Algorithm::Sha256, b"config");
+        layers.events().tell(Event::Found { digest, size: 1, is_layer: false });
+        layers.end();
+    }
+}

@@ -1,0 +1,431 @@
+//! Starting other programs: the one place that does it, so that what would be started can be looked
+//! at without starting anything. Nothing goes through a shell.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use thiserror::Error;
+use wharf_pusher::source::saved::Export;
+
+/// The most that is kept of what a program says on stderr, in bytes.
+const WORDS_BYTES_MAX: u64 = 64 << 10;
+/// How long a short conversation may take: a person may have to unlock a keychain in it.
+const CONVERSATION_MAX: Duration = Duration::from_secs(60);
+/// The most that a program may answer on stdout where an answer is all that is wanted, in bytes.
+const ANSWER_BYTES_MAX: u64 = 4 << 20;
+
+/// A program and its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Its name, looked for on the PATH, or its path.
+    pub name: OsString,
+    /// What stands after the name.
+    pub arguments: Vec<OsString>,
+}
+
+impl Program {
+    /// A program and its arguments.
+    pub fn new<A: Into<OsString>>(
+        name: impl Into<OsString>,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        Self { name: name.into(), arguments: arguments.into_iter().map(Into::into).collect() }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.name);
+        command.args(&self.arguments).stdin(Stdio::null());
+        command
+    }
+
+    fn cannot_run(&self, source: io::Error) -> RunError {
+        let program = self.name.to_string_lossy().into_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => RunError::Missing { program },
+            _ => RunError::Run { program, source },
+        }
+    }
+}
+
+impl fmt::Display for Program {
+    /// As one would type it, for people; not quoted for a shell.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.to_string_lossy().fmt(f)?;
+        self.arguments.iter().try_for_each(|word| write!(f, " {}", word.to_string_lossy()))
+    }
+}
+
+/// Why a program did not do what it was started for.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// It is not there.
+    #[error("the program {program} is not on the PATH")]
+    Missing {
+        /// Its name.
+        program: String,
+    },
+    /// It cannot be started, or talked to.
+    #[error("cannot run {program}")]
+    Run {
+        /// Its name.
+        program: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It ended with another code than 0.
+    #[error("`{program}` failed: {words}")]
+    Failed {
+        /// The whole command line.
+        program: String,
+        /// What it said on stderr, or else how it ended.
+        words: String,
+    },
+}
+
+/// What a program writes to stdout, while it runs.
+pub struct Output(Box<dyn Export>);
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Output")
+    }
+}
+
+impl Read for Output {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Export for Output {
+    fn finish(&mut self) -> io::Result<()> {
+        self.0.finish()
+    }
+}
+
+/// Starts programs.
+pub trait Runner: fmt::Debug + Send + Sync {
+    /// Runs a program to its end, and gives what it wrote to stdout.
+    ///
+    /// # Errors
+    /// It cannot be started, or failed.
+    fn answer(&self, program: &Program) -> Result<Vec<u8>, RunError>;
+
+    /// Starts a program and gives its stdout while it runs. How it ended is told by `finish`, with
+    /// a [`RunError`] inside; dropped before that, the program is ended.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    fn stream(&self, program: &Program) -> Result<Output, RunError>;
+
+    /// Runs a program to its end with an input written while it runs.
+    ///
+    /// # Errors
+    /// It cannot be started, or failed, or the input could not be written.
+    fn feed(
+        &self,
+        program: &Program,
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), RunError>;
+
+    /// Gives a program a short input, and what it answers on stdout, whichever way it ends, with
+    /// whether it ended well. It has a minute.
+    ///
+    /// # Errors
+    /// It cannot be started, or does not end.
+    fn converse(&self, program: &Program, input: &[u8]) -> Result<(bool, Vec<u8>), RunError>;
+
+    /// Goes on as another program, which has this one's input and output. Does not return where
+    /// that works.
+    fn replace(&self, program: &Program) -> RunError;
+}
+
+/// The machine's own programs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Machine;
+
+impl Runner for Machine {
+    fn answer(&self, program: &Program) -> Result<Vec<u8>, RunError> {
+        let (mut answer, mut running) = (Vec::new(), self.stream(program)?);
+        let read = running.by_ref().take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
+        running.finish().map_err(|error| within(program, error))?;
+        read.map_err(|source| program.cannot_run(source))?;
+        Ok(answer)
+    }
+
+    fn stream(&self, program: &Program) -> Result<Output, RunError> {
+        let mut command = program.command();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let running = Running::start(program, command)?;
+        Ok(Output(Box::new(running)))
+    }
+
+    fn feed(
+        &self,
+        program: &Program,
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), RunError> {
+        let mut command = program.command();
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut running = Running::start(program, command)?;
+        let stdin = running.child.stdin.take();
+        let fed = stdin.map_or(Ok(()), |mut stdin| write(&mut stdin));
+        // How the program ended tells more than a broken pipe, so that is looked at first.
+        running.finish().map_err(|error| within(program, error))?;
+        fed.map_err(|source| program.cannot_run(source))
+    }
+
+    fn converse(&self, program: &Program, input: &[u8]) -> Result<(bool, Vec<u8>), RunError> {
+        let mut command = program.command();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut running = Running::start(program, command)?;
+        if let Some(mut stdin) = running.child.stdin.take() {
+            // A program that does not want it says why.
+            _ = stdin.write_all(input);
+        }
+        let (sender, answered) = mpsc::channel();
+        if let Some(out) = running.out.take() {
+            std::thread::spawn(move || {
+                let mut answer = Vec::new();
+                let read = out.take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
+                // Nobody waits any more: it was late.
+                _ = sender.send(read.map(|_| answer));
+            });
+        }
+        let late = |_| program.cannot_run(io::ErrorKind::TimedOut.into());
+        let answer = answered.recv_timeout(CONVERSATION_MAX).map_err(late)?;
+        let status = running.child.wait().map_err(|source| program.cannot_run(source))?;
+        running.is_over = true;
+        Ok((status.success(), answer.map_err(|source| program.cannot_run(source))?))
+    }
+
+    fn replace(&self, program: &Program) -> RunError {
+        let mut command = Command::new(&program.name);
+        command.args(&program.arguments);
+        program.cannot_run(std::os::unix::process::CommandExt::exec(&mut command))
+    }
+}
+
+/// The error that [`Running`] put into one of reading, or else the error of reading.
+fn within(program: &Program, error: io::Error) -> RunError {
+    match error.downcast::<RunError>() {
+        Ok(error) => error,
+        Err(error) => program.cannot_run(error),
+    }
+}
+
+/// A program that was started and not yet waited for.
+#[derive(Debug)]
+struct Running {
+    line: String,
+    child: Child,
+    out: Option<ChildStdout>,
+    words: Option<JoinHandle<String>>,
+    is_over: bool,
+}
+
+impl Running {
+    fn start(program: &Program, mut command: Command) -> Result<Self, RunError> {
+        let mut child = command.spawn().map_err(|error| program.cannot_run(error))?;
+        // Read beside, as a program that says much would wait for its reader otherwise.
+        let words = child.stderr.take().map(|mut stderr| {
+            std::thread::spawn(move || {
+                let mut words = Vec::new();
+                _ = stderr.by_ref().take(WORDS_BYTES_MAX).read_to_end(&mut words);
+                _ = io::copy(&mut stderr, &mut io::sink());
+                String::from_utf8_lossy(&words).trim().to_owned()
+            })
+        });
+        let out = child.stdout.take();
+        Ok(Self { line: program.to_string(), child, out, words, is_over: false })
+    }
+}
+
+impl Read for Running {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.out.as_mut().map_or(Ok(0), |out| out.read(buffer))
+    }
+}
+
+impl Export for Running {
+    fn finish(&mut self) -> io::Result<()> {
+        // A program that has more to say than is wanted is not waited for in vain.
+        self.out = None;
+        let status = self.child.wait()?;
+        self.is_over = true;
+        let words = self.words.take().and_then(|words| words.join().ok()).unwrap_or_default();
+        if status.success() {
+            return Ok(());
+        }
+        let words = if words.is_empty() { status.to_string() } else { words };
+        Err(io::Error::other(RunError::Failed { program: self.line.clone(), words }))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.is_over {
+            _ = self.child.kill();
+            _ = self.child.wait();
+        }
+    }
+}
+
+/// Whether a program of that name can be found, without starting it.
+pub fn is_on_path(name: &OsStr, path: Option<&OsStr>) -> bool {
+    let Some(path) = path else { return false };
+    std::env::split_paths(path).any(|folder| folder.join(name).is_file())
+}
+
+/// A runner that starts nothing: it gives the answers it was given, and keeps what was asked.
+#[cfg(test)]
+pub mod recorded {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// What a program is to answer: its stdout, or what it says when it fails.
+    pub type Answer = Result<Vec<u8>, String>;
+
+    /// The answers to come, and the command lines that came.
+    #[derive(Debug, Default)]
+    pub struct Recorded {
+        answers: Mutex<VecDeque<Answer>>,
+        lines: Mutex<Vec<String>>,
+    }
+
+    impl Recorded {
+        /// A runner with these answers, in this order; without one left, no program is found.
+        pub fn new<const N: usize>(answers: [Answer; N]) -> Self {
+            Self { answers: Mutex::new(answers.into()), lines: Mutex::default() }
+        }
+
+        /// The command lines so far.
+        pub fn lines(&self) -> Vec<String> {
+            self.lines.lock().unwrap().clone()
+        }
+    }
+
+    /// The answer of a program that did well.
+    struct Said(io::Cursor<Vec<u8>>);
+
+    impl Read for Said {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+
+    impl Export for Said {
+        fn finish(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Runner for Recorded {
+        fn answer(&self, program: &Program) -> Result<Vec<u8>, RunError> {
+            self.lines.lock().unwrap().push(program.to_string());
+            match self.answers.lock().unwrap().pop_front() {
+                Some(Ok(answer)) => Ok(answer),
+                Some(Err(words)) => Err(RunError::Failed { program: program.to_string(), words }),
+                None => Err(program.cannot_run(io::ErrorKind::NotFound.into())),
+            }
+        }
+
+        fn stream(&self, program: &Program) -> Result<Output, RunError> {
+            let answer = self.answer(program)?;
+            Ok(Output(Box::new(Said(io::Cursor::new(answer)))))
+        }
+
+        fn feed(
+            &self,
+            program: &Program,
+            write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+        ) -> Result<(), RunError> {
+            write(&mut io::sink()).map_err(|source| program.cannot_run(source))?;
+            self.answer(program).map(drop)
+        }
+
+        fn converse(&self, program: &Program, _: &[u8]) -> Result<(bool, Vec<u8>), RunError> {
+            match self.answer(program) {
+                Err(RunError::Failed { words, .. }) => Ok((false, words.into_bytes())),
+                answered => answered.map(|answer| (true, answer)),
+            }
+        }
+
+        fn replace(&self, program: &Program) -> RunError {
+            self.answer(program).map_or_else(
+                |error| error,
+                |_| RunError::Failed { program: program.to_string(), words: "replaced".into() },
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Program {
+        Program::new("sh", ["-c", script])
+    }
+
+    #[test]
+    fn an_answer_is_what_a_program_writes() {
+        assert_eq!(Machine.answer(&shell("echo one; echo two >&2")).unwrap(), b"one\n");
+    }
+
+    #[test]
+    fn a_program_that_fails_says_so_when_it_has_ended() {
+        let program = shell("echo half; echo the reason >&2; exit 3");
+        let (mut read, mut running) = (String::new(), Machine.stream(&program).unwrap());
+        running.read_to_string(&mut read).unwrap();
+        let error = running.finish().unwrap_err();
+        assert_eq!(read, "half\n");
+        assert!(error.to_string().contains("the reason"), "{error}");
+        assert!(matches!(Machine.answer(&program), Err(RunError::Failed { .. })));
+        let silent = Machine.answer(&shell("exit 3")).unwrap_err().to_string();
+        assert!(silent.contains("exit status: 3"), "{silent}");
+    }
+
+    #[test]
+    fn what_a_program_says_in_excess_does_not_stop_it() {
+        let program = shell("head -c 1000000 /dev/zero >&2; echo done");
+        assert_eq!(Machine.answer(&program).unwrap(), b"done\n");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let error = Machine.answer(&Program::new("no-such-program", [""; 0])).unwrap_err();
+        assert!(matches!(&error, RunError::Missing { program } if program == "no-such-program"));
+    }
+
+    #[test]
+    fn a_program_takes_its_input() {
+        let mut write = |out: &mut dyn Write| out.write_all(b"input");
+        Machine.feed(&shell("test $(cat) = input"), &mut write).unwrap();
+        assert!(matches!(
+            Machine.feed(&shell("cat; echo bad >&2; exit 1"), &mut write),
+            Err(RunError::Failed { words, .. }) if words == "bad"
+        ));
+    }
+
+    #[test]
+    fn a_conversation_has_an_answer_whichever_way_it_ends() {
+        let answer = |script, input: &[u8]| Machine.converse(&shell(script), input).unwrap();
+        assert_eq!(answer("cat", b"host"), (true, b"host".to_vec()));
+        assert_eq!(answer("echo not found; exit 1", b"host"), (false, b"not found\n".to_vec()));
+    }
+
+    #[test]
+    fn a_stream_that_is_dropped_ends_its_program() {
+        // `yes` never ends by itself: the test would not either.
+        drop(Machine.stream(&shell("yes")).unwrap());
+    }
+}

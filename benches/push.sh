@@ -60,7 +60,7 @@ if [[ -z $base ]]; then
         command -v debootstrap >/dev/null || fail 'debootstrap is missing: apt-get install debootstrap'
         mkdir -p "${base%/*}"
         made=$(mktemp -d /var/tmp/wharf-base.XXXXXX)
-        debootstrap --variant=minbase --include=perl bookworm "$made/root" >"$made/log" 2>&1 || fail "debootstrap: $(tail -1 "$made/log")"
+        debootstrap --variant=minbase --include=perl,ca-certificates bookworm "$made/root" >"$made/log" 2>&1 || fail "debootstrap: $(tail -1 "$made/log")"
         rm -rf "$made"/root/var/cache/apt/archives/*.deb "$made"/root/var/lib/apt/lists/*
         tar --numeric-owner -C "$made/root" -cf "$base.new" . && mv "$base.new" "$base"
         rm -rf "$made"

@@ -4,13 +4,15 @@
 //! (`F_OFD_SETLK`) and so is not lost when another part of the program closes the same file.
 
 use std::fs::File;
-use std::time::Duration;
+#[cfg(target_os = "linux")]
+use std::time::{Duration, Instant};
 
 use crate::folder::Folder;
 
 /// How long a writer is waited for. One that unpacks a layer can hold the lock for long; lists are
 /// replaced by renaming, so reading without the lock gives a whole list all the same, if an older one.
-pub(crate) const WAIT_MAX: Duration = Duration::from_secs(2);
+#[cfg(target_os = "linux")]
+const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// A lock, held until it is dropped.
 #[derive(Debug)]
@@ -26,7 +28,6 @@ impl ReadLock {
         use nix::errno::Errno;
         use nix::fcntl::{FcntlArg, fcntl};
         use nix::libc;
-        use std::time::Instant;
 
         const POLL: Duration = Duration::from_millis(2);
 

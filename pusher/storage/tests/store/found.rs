@@ -1,8 +1,13 @@
 //! The store is found where Podman itself says that it is.
 
-use wharf_storage_reader::{Driver, Location, Lookup};
+use std::fs;
+use std::io::Read;
+
+use wharf_storage_reader::{Driver, Location, Lookup, Store};
 
 use crate::engine::Engine;
+use crate::forged::Forged;
+use crate::image;
 
 #[test]
 fn podman_and_we_find_the_same_store() {
@@ -17,5 +22,23 @@ fn podman_and_we_find_the_same_store() {
         let by_root = Lookup { root: Some(engine.root()), ..Lookup::default() };
         assert_eq!(Location::find(&by_root).unwrap(), location);
         assert!(engine.store().images().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn images_may_be_kept_apart_from_their_layers() {
+    // An `imagestore` has the images, and their layers too, or only those that came after it was set.
+    for moved in [&["overlay-images"][..], &["overlay-images", "overlay-layers", "overlay"]] {
+        let forged = Forged::new(&[("file", b"content")]);
+        let images = forged.outside();
+        for folder in moved {
+            fs::rename(forged.root().join(folder), images.join(folder)).unwrap();
+        }
+        let location = Location { image_store: Some(images), ..Location::mounted(&forged.root()) };
+        let store = Store::open(location).unwrap();
+        let image = image(&store, "forged:v1");
+        let mut bytes = Vec::new();
+        store.open_layer(&image.layers[0]).unwrap().read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"content");
     }
 }

@@ -139,8 +139,8 @@ impl Ingests {
         })
     }
 
-    /// Takes an image in: blobs, then the manifest, then the tag. Dropped before its end, it leaves
-    /// blobs that were whole, and nothing else.
+    /// Takes an image in: blobs, then the manifest, then the tag. It ends when nobody listens any
+    /// more; what is left then is blobs that were whole.
     ///
     /// # Errors
     /// [`IngestError`]: no tag was moved.
@@ -149,7 +149,10 @@ impl Ingests {
         for blob in &ingest.blobs {
             told.tell(blob.event()).await;
         }
-        let _turn = self.turn().await;
+        let _turn = tokio::select! {
+            turn = self.turn() => turn,
+            () = told.unheard() => return Err(IngestError::Unheard),
+        };
         let missing = ingest.blobs_in(BlobPlace::Store);
         let taking: Vec<_> = missing.map(|blob| self.take_blob(ingest, blob, told)).collect();
         stream::iter(taking).buffer_unordered(BLOBS_AT_ONCE).try_collect::<()>().await?;

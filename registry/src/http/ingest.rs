@@ -37,9 +37,8 @@ pub(super) async fn start(mut call: Call<'_>, ingests: &Ingests) -> Result<Respo
     let (told, events) = Told::new();
     let metrics = Arc::clone(&call.api.metrics);
     let run = Run { ingests: ingests.clone(), told, client: call.client, metrics };
-    let running = tokio::spawn(run.through(ingest));
-    let body = Body::events(EventBody::new(events, running));
-    Ok(answer::streamed(StatusCode::OK, EVENTS, body))
+    tokio::spawn(run.through(ingest));
+    Ok(answer::streamed(StatusCode::OK, EVENTS, Body::events(EventBody::new(events))))
 }
 
 /// Lets those in who know the secret; but no web page, whatever it knows.
@@ -85,7 +84,7 @@ async fn read(call: &mut Call<'_>) -> Result<IngestRequest, Failure> {
     serde_json::from_slice(&bytes).map_err(Failure::IngestRequest)
 }
 
-/// An ingest that runs beside its answer.
+/// An ingest that runs beside its answer, and ends when that does.
 struct Run {
     ingests: Ingests,
     told: Told,

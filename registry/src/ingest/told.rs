@@ -29,6 +29,11 @@ impl Told {
         _ = self.0.try_send(event);
     }
 
+    /// Waits until nobody listens.
+    pub(crate) async fn unheard(&self) {
+        self.0.closed().await;
+    }
+
     /// Whether anybody listens still.
     pub(crate) fn is_heard(&self) -> bool {
         !self.0.is_closed()

@@ -4,20 +4,18 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use wharf_oci::ingest::IngestEvent;
 
-/// A body that ends when the ingest does; dropped before that, it ends the ingest.
+/// A body that ends when the ingest does; when it is dropped before that, nobody listens any more,
+/// and the ingest ends too.
 #[derive(Debug)]
 pub(crate) struct EventBody {
     events: mpsc::Receiver<IngestEvent>,
-    running: JoinHandle<()>,
 }
 
 impl EventBody {
-    /// A body of `events`, which `running` tells.
-    pub(crate) fn new(events: mpsc::Receiver<IngestEvent>, running: JoinHandle<()>) -> Self {
-        Self { events, running }
+    pub(crate) fn new(events: mpsc::Receiver<IngestEvent>) -> Self {
+        Self { events }
     }
 
     /// All lines that wait; `None` at the end.
@@ -31,12 +29,6 @@ impl EventBody {
                 Poll::Pending => return Poll::Pending,
             }
         }
-    }
-}
-
-impl Drop for EventBody {
-    fn drop(&mut self) {
-        self.running.abort();
     }
 }
 

@@ -1,0 +1,516 @@
+//! Ingest: images taken out of a real store without a push. What arrives is what a push would have
+//! brought; who may not ask gets nothing; and what goes wrong on the way moves no tag.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::content::sha256;
+use crate::engine::Engine;
+use crate::harness::{PATIENCE, Server, Setup};
+use crate::repository::Repository;
+use crate::wire::{Request, Response};
+use serde_json::{Value, json};
+
+const SECRET: &str = "0123456789abcdef-of-the-test";
+const PATH: &str = "/wharf/ingest";
+
+/// A server that sees the store of `engine`.
+fn serve(engine: &Engine) -> Setup {
+    let secret = engine.file("secret", &format!("{SECRET}\n"));
+    let (root, secret) = (engine.root(), secret);
+    Setup::new().arguments([
+        "--containers-storage",
+        root.to_str().unwrap(),
+        "--ingest-secret",
+        secret.to_str().unwrap(),
+    ])
+}
+
+/// The request for an image, less the secret.
+fn wish(server: &Server, image: &str, name: &str, tag: &str) -> Request {
+    let wish = json!({ "version": 1, "image": image, "name": name, "tag": tag });
+    server.post(PATH).body(wish.to_string())
+}
+
+fn knowing(request: Request) -> Request {
+    request.header("Authorization", format!("Bearer {SECRET}"))
+}
+
+/// What the registry tells while it takes an image in.
+fn events(response: &Response) -> Vec<Value> {
+    let text = String::from_utf8(response.body.clone()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Has an image taken in; gives the events.
+#[track_caller]
+fn ingest(server: &Server, image: &str, name: &str, tag: &str) -> Vec<Value> {
+    let response = knowing(wish(server, image, name, tag)).expect(200);
+    assert_eq!(response.the("Content-Type"), "application/x-ndjson");
+    events(&response)
+}
+
+/// The last event, which must be of this kind.
+#[track_caller]
+fn last<'a>(events: &'a [Value], kind: &str) -> &'a Value {
+    let last = events.last().unwrap();
+    assert_eq!(last["event"], kind, "{events:?}");
+    last
+}
+
+/// Where the image's blobs were when the ingest began.
+fn places(events: &[Value]) -> Vec<&str> {
+    let blobs = events.iter().filter(|event| event["event"] == "blob");
+    blobs.map(|event| event["place"].as_str().unwrap()).collect()
+}
+
+/// A tree with what makes archives hard: links of both kinds, long names, empty and sparse files,
+/// owners, modes, extended attributes.
+fn make_tree(root: &Path) {
+    let etc = root.join("etc");
+    fs::create_dir(&etc).unwrap();
+    fs::write(etc.join("empty"), "").unwrap();
+    fs::write(etc.join("to-be-removed"), "gone in the next layer").unwrap();
+    fs::write(etc.join("one"), "1".repeat(100_000)).unwrap();
+    fs::hard_link(etc.join("one"), etc.join("two")).unwrap();
+    symlink("/nowhere/at/all", etc.join("link")).unwrap();
+    let deep = root.join("a".repeat(120)).join("b".repeat(120));
+    fs::create_dir_all(&deep).unwrap();
+    fs::write(deep.join("ü".repeat(60)), "long").unwrap();
+    let sparse = fs::File::create(root.join("sparse")).unwrap();
+    sparse.set_len(3_000_000).unwrap();
+    std::os::unix::fs::chown(etc.join("empty"), Some(1000), Some(2000)).unwrap();
+    rustix::fs::setxattr(etc.join("one"), "user.wharf", b"kept", rustix::fs::XattrFlags::empty())
+        .unwrap();
+}
+
+fn change_tree(root: &Path) {
+    fs::remove_file(root.join("etc/to-be-removed")).unwrap();
+    fs::remove_dir_all(root.join("a".repeat(120))).unwrap();
+    fs::write(root.join("etc/added"), "by the second layer").unwrap();
+}
+
+/// Builds an image of two such layers; gives its id.
+fn two_layers(engine: &Engine) -> String {
+    engine.build("scratch", "localhost/base:1", make_tree);
+    engine.build("localhost/base:1", "localhost/app:1", change_tree)
+}
+
+/// Has Skopeo push the image as it is; gives the manifest's digest.
+fn skopeo_push(engine: &Engine, server: &Server, image: &str, target: &str) -> String {
+    let target = format!("docker://{}/{target}", server.address());
+    let flags = ["copy", "--quiet", "--preserve-digests", "--dest-tls-verify=false"];
+    engine.skopeo(&[&flags[..], &[&engine.transport(image), &target]].concat());
+    engine.skopeo(&["inspect", "--tls-verify=false", "--format", "{{.Digest}}", &target])
+}
+
+/// No session is left, nor a tag: what failed left nothing behind.
+#[track_caller]
+fn nothing_is_left(server: &Server, name: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    let open = || {
+        let page = server.get("/metrics").expect(200);
+        let text = String::from_utf8(page.body).unwrap();
+        let line = text.lines().find(|line| line.starts_with("wharf_uploads ")).unwrap().to_owned();
+        line != "wharf_uploads 0"
+    };
+    while open() {
+        assert!(Instant::now() < deadline, "an upload session is left");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let uploads = server.root().join(format!("docker/registry/v2/repositories/{name}/_uploads"));
+    let left = fs::read_dir(uploads).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "files of uploads are left");
+    Repository::new(server, name).manifest("1").refused(404, "MANIFEST_UNKNOWN");
+}
+
+/// Nothing was ever put there.
+#[track_caller]
+fn nothing_is_there(server: &Server, name: &str) {
+    server.get(Repository::new(server, name).tags_path()).refused(404, "NAME_UNKNOWN");
+}
+
+/// The file of a layer's own tree in the store: the first of that name.
+fn stored_file(engine: &Engine, name: &str) -> PathBuf {
+    let layers = fs::read_dir(engine.root().join("overlay")).unwrap();
+    let mut found = layers.filter_map(|layer| {
+        let path = layer.unwrap().path().join("diff").join(name);
+        path.symlink_metadata().is_ok().then_some(path)
+    });
+    found.next().unwrap_or_else(|| panic!("no layer has {name}"))
+}
+
+#[test]
+fn what_is_taken_in_is_what_skopeo_would_push() {
+    let Some(engine) = Engine::new("taking in a built image") else { return };
+    let id = two_layers(&engine);
+    let server = serve(&engine).start();
+    let events = ingest(&server, &id, "app", "1");
+    let done = last(&events, "done");
+    assert_eq!((&done["original"], &done["unchanged"]), (&json!(true), &json!(false)));
+    assert_eq!(events[0], json!({ "event": "begun", "version": 1 }));
+    assert_eq!(places(&events), ["store", "store", "store"]);
+
+    let other = Server::start();
+    let pushed = skopeo_push(&engine, &other, "localhost/app:1", "app:1");
+    assert_eq!(done["digest"], pushed.as_str());
+    let (here, there) = (Repository::new(&server, "app"), Repository::new(&other, "app"));
+    let manifest = here.manifest("1").expect(200);
+    let expected = there.manifest("1").expect(200);
+    assert_eq!(manifest.body, expected.body);
+    assert_eq!(manifest.the("Content-Type"), expected.the("Content-Type"));
+    let manifest = manifest.json();
+    assert_eq!(manifest["config"]["digest"], id.as_str());
+    let layers = manifest["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 2);
+    for blob in layers.iter().chain([&manifest["config"]]) {
+        let digest = blob["digest"].as_str().unwrap();
+        let bytes = here.blob(digest).expect(200).body;
+        assert_eq!(sha256(&bytes), digest);
+        assert_eq!(bytes, there.blob(digest).expect(200).body);
+        assert!(events.contains(&json!({ "event": "stored", "digest": digest })), "{events:?}");
+    }
+
+    let bytes = layers.iter().chain([&manifest["config"]]).map(|blob| blob["size"].as_u64());
+    let bytes = bytes.map(Option::unwrap).sum::<u64>() + expected.body.len() as u64;
+    let metrics = String::from_utf8(server.get("/metrics").expect(200).body).unwrap();
+    for line in [
+        format!("wharf_ingested_bytes_total {bytes}"),
+        "wharf_blobs_committed_total 3".to_owned(),
+        r#"wharf_requests_total{endpoint="ingest",method="POST",status="2xx"} 1"#.to_owned(),
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is missing in:\n{metrics}");
+    }
+    let line = server.log_line(|line| line.contains("ingested"));
+    for part in ["repository=app", "reference=1", "taken=3", &format!("bytes={bytes}"), &pushed] {
+        assert!(line.contains(part), "{part} is missing in {line}");
+    }
+    assert!(!server.log().contains(SECRET), "a secret is not for the log");
+}
+
+#[test]
+fn what_is_there_is_not_taken_again() {
+    let Some(engine) = Engine::new("taking in what is there") else { return };
+    let id = two_layers(&engine);
+    let server = serve(&engine).start();
+    let first = ingest(&server, &id, "app", "1");
+    let digest = &last(&first, "done")["digest"];
+
+    let again = ingest(&server, &id, "app", "1");
+    assert_eq!(places(&again), ["repository"; 3]);
+    let unchanged =
+        json!({ "event": "done", "digest": digest, "original": true, "unchanged": true });
+    assert_eq!(*last(&again, "done"), unchanged);
+
+    let tagged = ingest(&server, &id, "app", "2");
+    assert_eq!(last(&tagged, "done")["unchanged"], false);
+    let linked = ingest(&server, &id, "another/name", "1");
+    assert_eq!(places(&linked), ["registry"; 3]);
+    assert_eq!(last(&linked, "done")["digest"], *digest);
+
+    // A layer that a push brought is as good; only what is new is taken.
+    let app = engine.build("localhost/app:1", "localhost/app:2", |root| {
+        fs::write(root.join("new"), "new").unwrap();
+    });
+    let third = ingest(&server, &app, "app", "3");
+    let mut found = places(&third);
+    found.sort_unstable();
+    assert_eq!(found, ["repository", "repository", "store", "store"]);
+
+    // Without a tag, the manifest has its digest alone.
+    let wish = json!({ "version": 1, "image": app, "name": "untagged" });
+    let response = knowing(server.post(PATH).body(wish.to_string())).expect(200);
+    let events = events(&response);
+    let digest = last(&events, "done")["digest"].as_str().unwrap();
+    let untagged = Repository::new(&server, "untagged");
+    untagged.manifest(digest).expect(200);
+    assert!(untagged.tags().is_empty());
+}
+
+#[test]
+fn a_pulled_image_has_its_layers_uncompressed() {
+    let Some(engine) = Engine::new("taking in a pulled image") else { return };
+    let id = two_layers(&engine);
+    let server = serve(&engine).start();
+    let target = format!("docker://{}/compressed:1", server.address());
+    let source = engine.transport("localhost/app:1");
+    engine.skopeo(&["copy", "--quiet", "--dest-tls-verify=false", &source, &target]);
+    let local = last(&ingest(&server, &id, "built", "1"), "done").clone();
+    engine.podman(&["rmi", "--all", "--force"]);
+    let store = engine.transport("localhost/pulled:1");
+    engine.skopeo(&["copy", "--quiet", "--src-tls-verify=false", &target, &store]);
+
+    let other = serve(&engine).start();
+    let events = ingest(&other, &id, "pulled", "1");
+    let done = last(&events, "done");
+    assert_eq!(done["original"], false);
+    let pulled = Repository::new(&other, "pulled").manifest("1").expect(200).json();
+    let built = Repository::new(&server, "built").manifest("1").expect(200).json();
+    assert_eq!(pulled["config"]["digest"], id.as_str());
+    let digests = |manifest: &Value| {
+        let layers = manifest["layers"].as_array().unwrap();
+        layers.iter().map(|layer| layer["digest"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(digests(&pulled), digests(&built));
+    assert_ne!(done["digest"], local["digest"], "Skopeo's manifest was of another form");
+}
+
+#[test]
+fn only_who_knows_the_secret_may_ask() {
+    let Some(engine) = Engine::new("the secret of ingest") else { return };
+    let id = engine.build("scratch", "localhost/app:1", make_tree);
+    let server = serve(&engine).start();
+    let asked = || wish(&server, &id, "app", "1");
+    let bearer = |secret: &str| asked().header("Authorization", format!("Bearer {secret}"));
+    for request in [
+        asked(),
+        bearer(""),
+        bearer("0123456789abcdef"),
+        bearer(&SECRET[..SECRET.len() - 1]),
+        bearer(&format!("{SECRET}x")),
+        bearer(&SECRET.to_uppercase()),
+        bearer(SECRET).header("Authorization", format!("Bearer {SECRET}")),
+        asked().header("Authorization", format!("Basic {SECRET}")),
+        asked().header("Authorization", SECRET),
+        server.post(format!("{PATH}?secret={SECRET}")).body("{}"),
+    ] {
+        let response = request.clone().expect(401);
+        assert_eq!(response.error_code(), "UNAUTHORIZED", "{request:?}");
+        assert_eq!(response.the("WWW-Authenticate"), "Bearer");
+    }
+    // A page knows no secret; one that does is still a page.
+    for origin in ["http://evil.example", "http://localhost:5000", "null", ""] {
+        knowing(asked()).header("Origin", origin).refused(403, "DENIED");
+    }
+    for method in ["GET", "HEAD", "PUT", "DELETE"] {
+        let response = knowing(server.request(method, PATH)).send();
+        assert!(matches!(response.status, 404 | 405), "{method}: {response}");
+    }
+    nothing_is_there(&server, "app");
+    last(&ingest(&server, &id, "app", "1"), "done");
+}
+
+#[test]
+fn a_request_is_understood_or_refused() {
+    let Some(engine) = Engine::new("requests for an ingest") else { return };
+    let id = engine.build("scratch", "localhost/app:1", make_tree);
+    let server = serve(&engine).start();
+    let refused = |body: Value| {
+        let response = knowing(server.post(PATH).body(body.to_string())).send();
+        (response.status, response.error_code())
+    };
+    for body in [
+        json!({ "version": 2, "image": id, "name": "app", "tag": "1" }),
+        json!({ "version": 2, "what": "of another time" }),
+        json!({ "image": id, "name": "app" }),
+        json!({ "version": 1, "image": "localhost/app:1", "name": "app" }),
+        json!({ "version": 1, "image": "../../etc/shadow", "name": "app" }),
+        json!({ "version": 1, "image": &id[7..], "name": "app" }),
+        json!({ "version": 1, "image": id, "name": "../app" }),
+        json!({ "version": 1, "image": id, "name": "app", "tag": "a/b" }),
+        json!([]),
+        json!("x"),
+    ] {
+        assert_eq!(refused(body.clone()), (400, "UNSUPPORTED".to_owned()), "{body}");
+    }
+    let long = json!({ "version": 1, "image": id, "name": "app", "more": "x".repeat(5000) });
+    assert_eq!(refused(long), (413, "SIZE_INVALID".to_owned()));
+
+    // What the store does not hold, or cannot give, is told so that the client pushes it.
+    let absent = format!("sha256:{}", "0".repeat(64));
+    engine.podman(&[
+        "manifest",
+        "create",
+        "localhost/list:1",
+        "containers-storage:localhost/app:1",
+    ]);
+    let list = engine.podman(&["images", "--no-trunc", "--quiet", "localhost/list"]);
+    for image in [&absent, &list] {
+        let body = json!({ "version": 1, "image": image, "name": "app", "tag": "1" });
+        assert_eq!(refused(body), (404, "IMAGE_UNKNOWN".to_owned()), "{image}");
+    }
+    nothing_is_there(&server, "app");
+}
+
+#[test]
+fn there_is_no_ingest_unless_it_is_asked_for() {
+    let server = Server::start();
+    let image = format!("sha256:{}", "0".repeat(64));
+    let response = knowing(wish(&server, &image, "app", "1")).send();
+    assert_eq!(response.status, 404);
+    assert_ne!(response.error_code(), "IMAGE_UNKNOWN");
+}
+
+#[test]
+fn a_read_only_registry_takes_nothing_in() {
+    let Some(engine) = Engine::new("ingest into a read-only registry") else { return };
+    let id = engine.build("scratch", "localhost/app:1", make_tree);
+    let server = serve(&engine).arguments(["--read-only"]).start();
+    knowing(wish(&server, &id, "app", "1")).refused(405, "UNSUPPORTED");
+}
+
+#[test]
+fn images_that_come_after_the_start_are_found() {
+    let Some(engine) = Engine::new("a store that is made later") else { return };
+    let server = serve(&engine).start();
+    server.log_line(|line| line.contains("WARN") && line.contains("no image can be taken in yet"));
+    let image = format!("sha256:{}", "0".repeat(64));
+    knowing(wish(&server, &image, "app", "1")).refused(404, "IMAGE_UNKNOWN");
+    let first = engine.build("scratch", "localhost/app:1", make_tree);
+    last(&ingest(&server, &first, "app", "1"), "done");
+    let second = engine.build("localhost/app:1", "localhost/app:2", change_tree);
+    last(&ingest(&server, &second, "app", "2"), "done");
+    engine.podman(&["rmi", "localhost/app:2"]);
+    knowing(wish(&server, &second, "other", "1")).refused(404, "IMAGE_UNKNOWN");
+}
+
+/// Does something to a file of the store; there is another one outside.
+type Damage = fn(file: &Path, outside: &Path);
+
+#[test]
+fn what_is_gone_or_damaged_moves_no_tag() {
+    let Some(engine) = Engine::new("damaged layers") else { return };
+    let outside = engine.file("outside", &"X".repeat(100_000));
+    let damages: [(&str, Damage); 5] = [
+        ("the file is gone", |file, _| fs::remove_file(file).unwrap()),
+        ("the file is shorter", |file, _| fs::write(file, "1").unwrap()),
+        ("the file has other bytes", |file, _| {
+            fs::write(file, "2".repeat(100_000)).unwrap();
+        }),
+        ("the file is a link out of the store", |file, outside| {
+            fs::remove_file(file).unwrap();
+            symlink(outside, file).unwrap();
+        }),
+        ("its folder is a link out of the store", |file, outside| {
+            fs::remove_dir_all(file.parent().unwrap()).unwrap();
+            symlink(outside.parent().unwrap(), file.parent().unwrap()).unwrap();
+        }),
+    ];
+    for (what, damage) in damages {
+        engine.podman(&["rmi", "--all", "--force"]);
+        let id = engine.build("scratch", "localhost/app:1", |root| {
+            fs::create_dir(root.join("etc")).unwrap();
+            fs::write(root.join("etc/outside"), "1".repeat(100_000)).unwrap();
+        });
+        let server = serve(&engine).start();
+        damage(&stored_file(&engine, "etc/outside"), &outside);
+        let events = ingest(&server, &id, "app", "1");
+        let message = last(&events, "failed")["message"].as_str().unwrap();
+        assert!(message.contains("sha256:"), "{what}: the layer is not named: {message}");
+        assert!(!message.contains(server.root().to_str().unwrap()), "{what}: {message}");
+        nothing_is_left(&server, "app");
+        server.log_line(|line| line.contains("WARN") && line.contains("ingest failed"));
+    }
+}
+
+#[test]
+fn a_layer_that_cannot_be_remade_is_told_before_anything_moves() {
+    let Some(engine) = Engine::new("layers without a tar-split file") else { return };
+    let id = engine.build("scratch", "localhost/app:1", make_tree);
+    let server = serve(&engine).start();
+    for entry in fs::read_dir(engine.root().join("overlay-layers")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().ends_with(".tar-split.gz") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    knowing(wish(&server, &id, "app", "1")).refused(404, "IMAGE_UNKNOWN");
+    nothing_is_left(&server, "app");
+}
+
+#[test]
+fn a_client_that_leaves_ends_it() {
+    const BYTES: u64 = 512 << 20;
+    let Some(engine) = Engine::new("clients of an ingest that leave") else { return };
+    let id = engine.build("scratch", "localhost/app:1", |root| {
+        fs::File::create(root.join("large")).unwrap().set_len(BYTES).unwrap();
+    });
+    let server = serve(&engine).start();
+    let mut connection = server.connect();
+    connection.write(&knowing(wish(&server, &id, "app", "1")).to_bytes()).unwrap();
+    connection.wait_for_bytes();
+    drop(connection);
+    server.log_line(|line| line.contains("INFO") && line.contains("ingest called off"));
+    nothing_is_left(&server, "app");
+}
+
+#[test]
+fn several_images_at_once() {
+    let Some(engine) = Engine::new("several ingests at once") else { return };
+    let base = engine.build("scratch", "localhost/app:0", make_tree);
+    let build = |number: usize| {
+        engine.build("localhost/app:0", &format!("localhost/app:{number}"), |root| {
+            fs::write(root.join("number"), number.to_string()).unwrap();
+        })
+    };
+    let mut images: Vec<_> = (1..6).map(build).collect();
+    images.push(base);
+    let server = serve(&engine).start();
+    std::thread::scope(|scope| {
+        for (number, image) in images.iter().enumerate() {
+            let server = &server;
+            scope.spawn(move || {
+                let events = ingest(server, image, "app", &format!("v{number}"));
+                last(&events, "done");
+            });
+        }
+    });
+    let repository = Repository::new(&server, "app");
+    assert_eq!(repository.tags(), ["v0", "v1", "v2", "v3", "v4", "v5"]);
+    for (number, image) in images.iter().enumerate() {
+        let manifest = repository.manifest(&format!("v{number}")).expect(200).json();
+        assert_eq!(manifest["config"]["digest"], image.as_str());
+    }
+}
+
+#[test]
+fn the_store_is_only_read() {
+    let Some(engine) = Engine::new("what an ingest changes in the store") else { return };
+    let id = two_layers(&engine);
+    let server = serve(&engine).start();
+    let state = || {
+        let mut find = Command::new("find");
+        let output = find.arg(engine.root()).args(["-printf", "%p %s %T@ %C@\n"]).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    let before = state();
+    last(&ingest(&server, &id, "app", "1"), "done");
+    assert_eq!(state(), before);
+}
+
+#[test]
+fn half_of_the_settings_end_the_start() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for (name, text) in [("secret", SECRET), ("short", "0123456789"), ("two", "0123456789 abcdef")]
+    {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    for (storage, secret, told) in [
+        (Some("/storage"), None, "ingest-secret"),
+        (None, Some(path("secret")), "containers-storage"),
+        (Some("/storage"), Some(path("short")), "16 characters"),
+        (Some("/storage"), Some(path("two")), "one word"),
+        (Some("/storage"), Some(path("absent")), "No such file"),
+    ] {
+        let mut setup = Setup::new();
+        if let Some(storage) = storage {
+            setup = setup.variable("WHARF_SERVE_CONTAINERS_STORAGE", storage);
+        }
+        if let Some(secret) = &secret {
+            setup = setup.variable("WHARF_SERVE_INGEST_SECRET", secret);
+        }
+        let (code, log) = setup.refused(folder.path());
+        assert_eq!(code, 2, "{log}");
+        assert!(log.contains(told) && log.contains("hint: "), "{told} is not told: {log}");
+        assert!(!log.contains("0123456789"), "a secret is not for the log: {log}");
+    }
+    // A file that others can read is told, and no more.
+    let setup = Setup::new().arguments(["--containers-storage", "/storage"]);
+    let server = setup.arguments(["--ingest-secret", &path("secret")]).start();
+    let line = server.log_line(|line| line.contains("WARN") && line.contains("others can read"));
+    assert!(line.contains(&path("secret")) && !line.contains(SECRET), "{line}");
+}

@@ -1,6 +1,6 @@
 //! The whole registry from outside: each test starts the real program on a store of its own and
 //! speaks HTTP to it, so that what is proved here holds for clients. One file per subject;
-//! `harness`, `wire`, `repository`, `content` and `data_set` are what they share.
+//! `harness`, `wire`, `repository`, `content`, `data_set` and `engine` are what they share.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,6 +11,7 @@
 
 mod content;
 mod data_set;
+mod engine;
 mod harness;
 mod repository;
 mod wire;
@@ -27,6 +28,7 @@ mod document;
 mod durability;
 mod errors;
 mod every_client;
+mod ingest;
 mod limits;
 mod manifests;
 mod matrix;

@@ -5,7 +5,7 @@
 
 mod receipt;
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,6 +21,9 @@ use crate::transfer::{Knowledge, Known, Parcel, Transfer};
 
 /// How many layers go at once, unless told otherwise.
 pub const PARALLEL: NonZeroUsize = NonZeroUsize::new(6).unwrap();
+/// What goes in one request to a registry that does not take a blob in one, unless told otherwise:
+/// below the 100 MB that some allow.
+const CHUNK_BYTES: NonZeroU64 = NonZeroU64::new(64 << 20).unwrap();
 
 /// One image to push, and where to.
 #[derive(Debug, Clone)]
@@ -48,6 +51,8 @@ pub struct Config {
     pub spool: PathBuf,
     /// What earlier pushes have learnt.
     pub cache: Option<Arc<DigestCache>>,
+    /// How many bytes of a blob go in one request to a registry that does not take it in one.
+    pub chunk_bytes: NonZeroU64,
     /// How often what failed is tried again, and after how long.
     pub retry: Retry,
     /// Ends the push before its time.
@@ -64,6 +69,7 @@ impl Config {
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             spool,
             cache: None,
+            chunk_bytes: CHUNK_BYTES,
             retry: Retry::default(),
             stop: Stop::default(),
         }

@@ -14,9 +14,6 @@ use crate::transfer::session::SessionId;
 use crate::transfer::steps::Steps;
 use crate::transfer::{Target, Transfer};
 
-/// What goes in one request to a registry that does not take a blob in one: below the 100 MB that
-/// some allow.
-const CHUNK_BYTES: u64 = 64 << 20;
 /// How often a connection may break with nothing kept of a large blob before it goes in chunks: what
 /// stands before a registry may close it at a size of its own.
 const BREAKS_MAX: u32 = 2;
@@ -41,6 +38,8 @@ struct State {
     /// The most bytes that the registry had.
     reached: u64,
     in_chunks: bool,
+    /// The registry refused a chunk as such: no more of that either.
+    takes_no_chunks: bool,
     is_resumed: bool,
     /// A resumed blob came out wrong once: no more of that.
     from_the_start: bool,
@@ -141,7 +140,7 @@ impl Transfer<'_> {
         mut from: u64,
     ) -> Result<(), ClientError> {
         let mut source = self.counted(shipment, from);
-        let chunk = CHUNK_BYTES.max(upload.session.chunk_bytes_min());
+        let chunk = self.config.chunk_bytes.get().max(upload.session.chunk_bytes_min());
         while in_chunks && source.size() > chunk {
             upload.session.patch(source.split_to(chunk), from).await?;
             self.sessions.update(upload.id, &upload.session);
@@ -174,12 +173,12 @@ impl Transfer<'_> {
         state: &mut State,
         error: ClientError,
     ) -> Result<(), Error> {
-        let is_large = shipment.form.size > CHUNK_BYTES;
+        let is_large = shipment.form.size > self.config.chunk_bytes.get();
         let broke = matches!(error, ClientError::Interrupted { .. });
         state.breaks += u32::from(state.is_in_body && broke);
         let is_cut = status_of(&error) == Some(StatusCode::PAYLOAD_TOO_LARGE)
             || state.breaks >= BREAKS_MAX && state.reached == 0;
-        if is_cut && is_large && !state.in_chunks {
+        if is_cut && is_large && !state.in_chunks && !state.takes_no_chunks {
             state.in_chunks = true;
             self.tell_retry(shipment, &error);
             self.start_over(state).await;
@@ -192,6 +191,12 @@ impl Transfer<'_> {
             // The parts may not have fitted: whole, it may be right.
             state.from_the_start = true;
             self.tell_retry(shipment, &error);
+            return Ok(());
+        }
+        if state.refuses_chunks(&error) {
+            (state.in_chunks, state.takes_no_chunks) = (false, true);
+            self.tell_retry(shipment, &error);
+            self.start_over(state).await;
             return Ok(());
         }
         state.tries += 1;
@@ -217,6 +222,14 @@ impl Transfer<'_> {
 }
 
 impl State {
+    /// Whether the registry takes no chunks at all.
+    fn refuses_chunks(&self, error: &ClientError) -> bool {
+        let ClientError::Refused { status, code, .. } = error else { return false };
+        let refusals = [StatusCode::METHOD_NOT_ALLOWED, StatusCode::NOT_IMPLEMENTED];
+        let is_unsupported = code.as_deref() == Some(ErrorCode::Unsupported.as_str());
+        self.in_chunks && (refusals.contains(status) || is_unsupported)
+    }
+
     /// Whether the registry does not know the upload any more, or counts it otherwise.
     fn is_lost(&self, error: &ClientError) -> bool {
         let is_in_parts = self.is_resumed || self.in_chunks;

@@ -1,0 +1,37 @@
+//! Amazon's ECR: Basic with the user `AWS`; `Range` stands still after the first chunk, and a chunk is
+//! answered 201.
+
+use http::StatusCode;
+
+use crate::behaviour::{Access, Behaviour, Chunks};
+use crate::image::MemoryImage;
+use crate::world::World;
+
+fn ecr() -> Behaviour {
+    let chunks = Chunks { answer: StatusCode::CREATED, range_sticks: true, ..Chunks::default() };
+    Behaviour { access: Access::Basic, chunks, ..Behaviour::default() }
+}
+
+#[tokio::test]
+async fn an_image_arrives() {
+    let world = World::of(ecr()).await;
+    let image = MemoryImage::new(&[500_000, 20_000]);
+    let pushed = world.push(&image, "app").await.unwrap();
+    world.assert_arrived(&image, "app", &pushed);
+}
+
+#[tokio::test]
+async fn what_it_says_of_an_upload_cut_off_twice_is_not_believed() {
+    let world = World::of(Behaviour { cuts: 2, cut_after_bytes: 100_000, ..ecr() }).await;
+    let image = MemoryImage::new(&[1_000_000]);
+    let pushed = world.push(&image, "app").await.unwrap();
+    world.assert_arrived(&image, "app", &pushed);
+}
+
+#[tokio::test]
+async fn chunks_that_are_answered_201_go_on() {
+    let world = World::of(Behaviour { request_bytes_max: 200_000, ..ecr() }).await;
+    let image = MemoryImage::new(&[1_000_000]);
+    let pushed = world.push(&image, "app").await.unwrap();
+    world.assert_arrived(&image, "app", &pushed);
+}

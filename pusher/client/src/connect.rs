@@ -64,12 +64,9 @@ impl Service<Uri> for Connector {
             return Box::pin(async move { connecting.await.map(MaybeHttpsStream::Http) });
         }
         let Self { tcp, connect_max, tls } = self.clone();
-        let connecting = async move {
-            let config = tls.config().await?;
-            HttpsConnector::from((tcp, config)).call(uri).await
-        };
         Box::pin(async move {
-            match tokio::time::timeout(connect_max, connecting).await {
+            let mut https = HttpsConnector::from((tcp, tls.config().await?));
+            match tokio::time::timeout(connect_max, https.call(uri)).await {
                 Ok(connected) => connected,
                 Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
             }

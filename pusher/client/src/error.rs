@@ -197,12 +197,8 @@ impl Error {
 
     /// A failure to connect.
     pub(crate) fn unreachable(address: &RegistryAddress, source: BoxError) -> Self {
-        for cause in causes(source.as_ref()) {
-            let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-            let tls = inner.and_then(|it| it.downcast_ref::<rustls::Error>());
-            if let Some(tls) = tls.or_else(|| cause.downcast_ref()) {
-                return Self::of_tls(address, tls.clone());
-            }
+        if let Some(tls) = causes(source.as_ref()).find_map(|cause| within(cause)) {
+            return Self::of_tls(address, tls.clone());
         }
         // The layers above the system's own words ("client error (Connect)") add nothing to it.
         let code = causes(source.as_ref())
@@ -247,6 +243,14 @@ fn causes<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
+}
+
+/// An error of TLS, however deep it lies in errors of the system, which hide what they hold.
+fn within<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    match error.downcast_ref::<io::Error>() {
+        Some(error) => within(error.get_ref()?),
+        None => error.downcast_ref(),
+    }
 }
 
 fn after(separator: &str, text: Option<&str>) -> String {

@@ -224,8 +224,8 @@ async fn a_source_that_ends_early_fails_as_a_source() {
 }
 
 #[tokio::test]
-async fn a_session_on_a_tls_address_is_not_followed() {
-    let script = empty_registry("https://elsewhere/v2/").await;
+async fn a_session_that_no_http_leads_to_is_not_followed() {
+    let script = empty_registry("ftp://elsewhere/v2/").await;
     let source = BlobSource::bytes("x");
     let error = script.client().upload_blob(&name(), &of(b"x"), source).await.unwrap_err();
     assert!(matches!(error, Error::Incomplete { .. }), "{error}");

@@ -23,7 +23,9 @@ pub(crate) fn find(images: &[ImageRecord], text: &str) -> Result<ImageRecord, Er
     let found = match whole_digest(text) {
         Some(digest) => by_id(images, &digest).or_else(|| by_manifest(images, &digest)),
         None => match text.parse::<ImageReference>() {
-            Ok(wanted) => by_name(images, &wanted, text)?,
+            // A digest says enough, whatever the image is called here.
+            Ok(wanted) => by_name(images, &wanted, text)?
+                .or_else(|| by_manifest(images, wanted.digest.as_ref()?)),
             Err(_) => None,
         },
     };

@@ -47,6 +47,8 @@ const WALLS: &[Wall] = &[
             "registry/src/cache.rs",
             "registry/src/catalog.rs",
             "registry/src/index.rs",
+            "registry/src/ingest",
+            "registry/src/ingest.rs",
             "registry/src/manifest.rs",
             "registry/src/purge.rs",
             "registry/src/receive.rs",

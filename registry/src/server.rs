@@ -22,15 +22,15 @@ use crate::registry::Registry;
 mod connection;
 mod descriptors;
 mod listener;
+mod memory;
 mod phase;
 mod socket;
 mod tls_hello;
 
+use self::memory::{ConnectionMemory, LARGE_READ_BUFFER_BYTES, READ_BUFFER_BYTES};
+
 /// How long the accept loop rests when the system has no descriptors or memory left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// hyper's read buffer may grow to this size, and no head may be larger.
-const READ_BUFFER_BYTES: usize = 256 << 10;
 
 /// hyper keeps room for this many header fields on its stack; any other limit costs an allocation
 /// for each request.
@@ -79,6 +79,9 @@ struct Shared {
     metrics: Arc<Metrics>,
     activity: Arc<Activity>,
     protocol: http1::Builder,
+    /// The same with a large reading buffer.
+    large_protocol: http1::Builder,
+    memory: ConnectionMemory,
     limits: Limits,
     tls_hellos: tls_hello::Told,
 }
@@ -127,14 +130,22 @@ impl Server {
             Http::new(&config, registry.clone(), Arc::clone(&metrics), Arc::clone(&activity));
         let mut limits = config.limits;
         limits.connections_max = descriptors::connections_max(limits.connections_max);
-        let protocol = protocol(&limits);
-        let tls_hellos = tls_hello::Told::default();
+        let shared = Shared {
+            http,
+            metrics,
+            activity,
+            protocol: protocol(&limits, READ_BUFFER_BYTES),
+            large_protocol: protocol(&limits, LARGE_READ_BUFFER_BYTES),
+            memory: ConnectionMemory::new(),
+            limits,
+            tls_hellos: tls_hello::Told::default(),
+        };
         Ok(Self {
             registry,
             listeners,
             addresses,
-            drain_time_max: limits.drain_time_max,
-            shared: Shared { http, metrics, activity, protocol, limits, tls_hellos },
+            drain_time_max: shared.limits.drain_time_max,
+            shared,
         })
     }
 
@@ -171,6 +182,7 @@ impl Server {
             () = shutdown => {}
             () = inheriting => {}
             () = shared.activity.report() => {}
+            () = shared.memory.give_back_forever() => {}
         }
         stage.send_replace(Stage::Draining);
         for task in accepting {
@@ -187,12 +199,12 @@ impl Server {
 /// `pipeline_flush` stays off, since it would make hyper copy each body. A client that has said all
 /// it has to say may close its half, and still gets its answer; one that is gone is noticed when it
 /// is written to.
-fn protocol(limits: &Limits) -> http1::Builder {
+fn protocol(limits: &Limits, read_buffer_bytes: usize) -> http1::Builder {
     let mut protocol = http1::Builder::new();
     protocol
         .header_read_timeout(None)
         .half_close(true)
-        .max_buf_size(READ_BUFFER_BYTES.max(limits.header_bytes_max))
+        .max_buf_size(read_buffer_bytes.max(limits.header_bytes_max))
         .max_header_size(limits.header_bytes_max);
     if limits.headers_max != HYPER_HEADERS_MAX {
         protocol.max_headers(limits.headers_max);

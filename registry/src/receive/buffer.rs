@@ -9,13 +9,14 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use memmap2::MmapMut;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Size of a buffer: 128 KiB.
 pub(super) const BUFFER_BYTES: usize = 128 << 10;
 
-/// Buffers of all uploads together: 16 MiB.
-const POOL_BUFFERS: usize = (16 << 20) / BUFFER_BYTES;
+/// Buffers of all uploads together: 8 MiB.
+const POOL_BUFFERS: usize = (8 << 20) / BUFFER_BYTES;
 
 /// Buffers of one upload: one that fills, and four on their way.
 const UPLOAD_BUFFERS: usize = 5;
@@ -35,7 +36,7 @@ pub(crate) struct Pool {
 
 #[derive(Debug, Default)]
 struct Empty {
-    buffers: Vec<Box<[u8]>>,
+    buffers: Vec<MmapMut>,
     /// Uploads that are running.
     uploads: usize,
 }
@@ -50,7 +51,8 @@ pub(super) struct Buffers {
 /// A buffer: first filled, then shared by both lanes. Dropped, it goes back to the pool.
 #[derive(Debug)]
 pub(super) struct Buffer {
-    memory: Box<[u8]>,
+    /// Mapped, not allocated: when it goes, it goes back to the system. `None` only in its end.
+    memory: Option<MmapMut>,
     length: usize,
     pool: Arc<Pool>,
     _turn: OwnedSemaphorePermit,
@@ -102,8 +104,14 @@ impl Buffers {
         let turn = Arc::clone(&self.turns).acquire_owned().await.expect("never closed");
         let place = self.pool.place().await;
         let empty = self.pool.lock().buffers.pop();
-        let memory = empty.unwrap_or_else(|| vec![0; BUFFER_BYTES].into_boxed_slice());
-        Buffer { memory, length: 0, pool: Arc::clone(&self.pool), _turn: turn, _place: place }
+        let memory = empty.unwrap_or_else(map);
+        Buffer {
+            memory: Some(memory),
+            length: 0,
+            pool: Arc::clone(&self.pool),
+            _turn: turn,
+            _place: place,
+        }
     }
 
     /// Waits until another upload waits for a buffer.
@@ -130,30 +138,34 @@ impl Drop for Buffers {
 impl Buffer {
     /// The bytes that are in it.
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.memory[..self.length]
+        self.memory.as_ref().map_or(&[], |memory| &memory[..self.length])
     }
 
     /// The room that is left in it.
     pub(super) fn room(&mut self) -> &mut [u8] {
-        &mut self.memory[self.length..]
+        self.memory.as_mut().map_or(&mut [], |memory| &mut memory[self.length..])
     }
 
     /// Counts `length` bytes that were written to the beginning of [`Buffer::room`]; says whether it
     /// is full now.
     pub(super) fn advance(&mut self, length: usize) -> bool {
         self.length += length;
-        self.length == self.memory.len()
+        self.length == BUFFER_BYTES
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let memory = std::mem::take(&mut self.memory);
         let mut empty = self.pool.lock();
         if empty.buffers.len() < empty.kept() {
-            empty.buffers.push(memory);
+            empty.buffers.extend(self.memory.take());
         }
     }
+}
+
+fn map() -> MmapMut {
+    #[expect(clippy::expect_used, reason = "as with any allocation, nothing goes on without it")]
+    MmapMut::map_anon(BUFFER_BYTES).expect("the system has memory for a buffer")
 }
 
 /// Somebody who waits for a buffer, counted.

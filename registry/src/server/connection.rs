@@ -75,7 +75,9 @@ async fn converse(
             Ok::<_, std::convert::Infallible>(response.map(|body| Answering { body, answered }))
         }
     });
-    let mut connection = pin!(shared.protocol.serve_connection(TokioIo::new(socket), service));
+    let share = shared.memory.share();
+    let protocol = if share.has_large_buffer() { &shared.large_protocol } else { &shared.protocol };
+    let mut connection = pin!(protocol.serve_connection(TokioIo::new(socket), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = phase.overdue() => Ok(()),

@@ -336,3 +336,41 @@ impl fmt::Display for Listed<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_help_is_told() {
+        let store = |source| SourceError::Store {
+            image: "app".to_owned(),
+            place: "the store".to_owned(),
+            source: Box::new(source),
+        };
+        let layer = || "1234".to_owned();
+        let path = || PathBuf::from("/store");
+        let denied = || io::ErrorKind::PermissionDenied.into();
+        use wharf_storage_reader::Error as E;
+        let table = [
+            (E::NoTarSplit { layer: layer() }, [true, false, false]),
+            (E::Composefs { layer: layer() }, [true, false, false]),
+            (E::Unreadable { path: path(), source: denied() }, [false, true, false]),
+            (E::ImageUnknown { name: layer(), nearest: Vec::new() }, [false, false, true]),
+            (E::LayerMissing { layer: layer() }, [false, false, false]),
+        ];
+        for (error, expected) in table {
+            let error = store(error);
+            let told = [error.needs_podman(), error.needs_unshare(), error.is_image_unknown()];
+            assert_eq!(told, expected, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn lists_end_where_nobody_reads_on() {
+        let found: Vec<_> = (0..25).map(|number| format!("app:{number}")).collect();
+        let error = SourceError::Ambiguous { place: "it".to_owned(), found };
+        let text = error.to_string();
+        assert!(text.ends_with("app:18, app:19 and 5 more"), "{text}");
+    }
+}

@@ -17,6 +17,8 @@ use crate::image::Image;
 pub(super) const FILE: &str = "index.json";
 /// How many manifests one image and all that it lists may consist of.
 const MANIFESTS_MAX: usize = 1024;
+/// How long these and their configs may be together, in bytes: all are kept in memory.
+const MANIFESTS_BYTES_MAX: u64 = 32 << 20;
 /// How many indexes may stand in each other.
 const DEPTH_MAX: usize = 4;
 /// The annotation with a name (image spec, "Pre-Defined Annotation Keys").
@@ -44,7 +46,7 @@ pub(super) fn image(
 
 /// The image of `manifest`, or all images of an index.
 pub(super) fn of_manifest(content: &dyn Content, manifest: Manifest) -> Result<Image, SourceError> {
-    Reading { content, manifests: Cell::new(0) }.image(manifest, 0)
+    Reading { content, manifests: Cell::new(0), bytes: Cell::new(0) }.image(manifest, 0)
 }
 
 /// Where a blob lies in a layout. A digest consists of harmless characters alone.
@@ -62,19 +64,20 @@ fn candidate(entry: &Descriptor) -> Candidate {
 struct Reading<'a> {
     content: &'a dyn Content,
     manifests: Cell<usize>,
+    bytes: Cell<u64>,
 }
 
 impl Reading<'_> {
     fn image(&self, manifest: Manifest, depth: usize) -> Result<Image, SourceError> {
-        let place = || self.content.place().to_owned();
         self.manifests.set(self.manifests.get() + 1);
         if self.manifests.get() > MANIFESTS_MAX {
-            let (what, max) = ("the number of manifests".to_owned(), MANIFESTS_MAX as u64);
-            return Err(SourceError::TooLarge { what, place: place(), max });
+            return Err(self.too_large("the number of manifests", MANIFESTS_MAX as u64));
         }
+        self.keep(manifest.bytes())?;
         match manifest.kind() {
             ManifestKind::Index if depth == DEPTH_MAX => {
-                Err(SourceError::Nesting { place: place(), max: DEPTH_MAX })
+                let place = self.content.place().to_owned();
+                Err(SourceError::Nesting { place, max: DEPTH_MAX })
             }
             ManifestKind::Index => self.list(manifest, depth),
             ManifestKind::Image => self.single(manifest),
@@ -106,6 +109,7 @@ impl Reading<'_> {
             return Err(SourceError::Missing { what, place });
         };
         let bytes = content::small(self.content, &config.digest)?;
+        self.keep(&bytes)?;
         let mut elsewhere = Vec::new();
         for layer in manifest.layers() {
             match self.content.size(&layer.digest)? {
@@ -124,5 +128,20 @@ impl Reading<'_> {
         let mut image = assembled::single(self.content.place(), manifest, bytes)?;
         image.blobs.retain(|blob| !elsewhere.contains(&blob.descriptor.digest));
         Ok(image)
+    }
+
+    /// Counts what is kept in memory.
+    fn keep(&self, bytes: &Bytes) -> Result<(), SourceError> {
+        self.bytes.set(self.bytes.get() + bytes.len() as u64);
+        if self.bytes.get() > MANIFESTS_BYTES_MAX {
+            let what = "the length of all manifests and configs";
+            return Err(self.too_large(what, MANIFESTS_BYTES_MAX));
+        }
+        Ok(())
+    }
+
+    fn too_large(&self, what: &str, max: u64) -> SourceError {
+        let (what, place) = (what.to_owned(), self.content.place().to_owned());
+        SourceError::TooLarge { what, place, max }
     }
 }

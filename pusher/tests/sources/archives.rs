@@ -64,6 +64,7 @@ fn every_form_gives_the_same_image() {
         for reference in [None, Some("app:v1"), Some("localhost/app:v1")] {
             let source = open(&bytes, reference).unwrap_or_else(|error| panic!("{form}: {error}"));
             assert_eq!(source.image().id, Some(made.id()), "{form}");
+            assert_eq!(source.names(), ["localhost/app:v1"], "{form}");
             if reference.is_none() {
                 assert_eq!(contract::check(&source), made.facts(), "{form}");
             }
@@ -109,6 +110,7 @@ fn of_several_images_one_must_be_named() {
     }
     // What a docker-archive is asked for by digest is the image's id.
     let source = open(&docker, Some(&b.id().to_string())).unwrap();
+    assert_eq!(source.names(), ["localhost/b:v1"]);
     assert_eq!(contract::check(&source), b.facts());
 }
 

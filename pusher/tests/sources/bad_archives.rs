@@ -242,13 +242,16 @@ fn names_and_numbers_of_entries_have_bounds() {
         let error = error_of(&archive.end());
         assert!(matches!(error, SourceError::Outside { .. }), "{error:?}");
     }
-    let mut twice = Archive::default();
-    twice.file("a.tar", b"1").folder("b/").folder("b/").file("./a.tar", b"2");
-    let error = error_of(&twice.end());
-    assert!(
-        matches!(&error, SourceError::Duplicate { entry, .. } if entry == "a.tar"),
-        "{error:?}"
-    );
+    let mut long = Archive::default();
+    for number in 0..9000 {
+        long.link(EntryType::Symlink, &format!("{number:0>99}"), &"b".repeat(100));
+        let name = format!("{number:0>1000}\0");
+        let size = name.len() as u64;
+        long.entry(&header(EntryType::GNULongName, "././@LongLink", "", size), name.as_bytes());
+        long.file("cut", b"");
+    }
+    let error = error_of(&long.end());
+    assert!(matches!(error, SourceError::TooLarge { max: 0x80_0000, .. }), "{error:?}");
 
     let mut many = Archive::default();
     for number in 0..(1 << 15) + 1 {
@@ -261,6 +264,42 @@ fn names_and_numbers_of_entries_have_bounds() {
     large.file("manifest.json", &vec![b' '; (4 << 20) + 1]);
     let error = error_of(&large.end());
     assert!(matches!(error, SourceError::TooLarge { .. }), "{error:?}");
+}
+
+#[test]
+fn what_is_there_twice_is_not_chosen_from() {
+    let made = image();
+    let mut archive = Archive::default();
+    archive.file("a.tar", &made.layers[0]).file("b.tar", &made.layers[1]);
+    archive.file("VERSION", b"1").file("VERSION", b"2").folder("c/").folder("c/");
+    archive.file("config.json", &made.config);
+    let list = json!([{ "Config": "config.json", "Layers": ["a.tar", "b.tar"] }]);
+    archive.file("manifest.json", list.to_string().as_bytes());
+    let folder = tempfile::tempdir().unwrap();
+    let read = |archive: &Archive| {
+        let bytes = io::Cursor::new(archive.end());
+        ArchiveSource::read(bytes, None, |_| true, folder.path())
+    };
+    assert_eq!(crate::contract::check(&read(&archive).unwrap()), made.facts());
+    archive.file("./a.tar", &made.layers[1]);
+    let error = error_of(&archive.end());
+    assert!(
+        matches!(&error, SourceError::Duplicate { entry, .. } if entry == "a.tar"),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn layers_that_no_registry_would_take_are_refused() {
+    let made = image();
+    for (beginning, program) in [(b"BZh91AY&SY".as_slice(), "bzip2"), (b"\xfd7zXZ\0\0\x04", "xz")] {
+        let mut archive = Archive::default();
+        archive.file("a.tar", beginning).file("b.tar", b"").file("config.json", &made.config);
+        let list = json!([{ "Config": "config.json", "Layers": ["a.tar", "b.tar"] }]);
+        archive.file("manifest.json", list.to_string().as_bytes());
+        let error = error_of(&archive.end()).to_string();
+        assert!(error.contains("a.tar") && error.contains(program), "{error}");
+    }
 }
 
 #[test]

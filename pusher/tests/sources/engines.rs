@@ -215,6 +215,20 @@ fn an_image_that_is_not_there_is_told_with_its_neighbours() {
 }
 
 #[test]
+fn a_layer_that_only_podman_can_give_is_known_before_anything_is_sent() {
+    let engine = with_image(&[]);
+    let layers = engine.folder().join("root/overlay-layers");
+    for entry in fs::read_dir(layers).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().ends_with(".tar-split.gz") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let error = engine.source("app:v1").unwrap_err();
+    assert!(error.needs_podman(), "{error:?}");
+}
+
+#[test]
 fn an_image_that_is_removed_meanwhile_is_an_error() {
     let engine = with_image(&[]);
     let source = engine.source("app:v1").unwrap();

@@ -70,6 +70,8 @@ fn of_several_images_one_must_be_named() {
     ] {
         let source = open(folder.path(), Some(reference)).unwrap();
         assert_eq!(source.image().id, Some(expected.id()), "{reference}");
+        let name = if expected.id() == a.id() { "localhost/app:v1" } else { "v2" };
+        assert!(source.names().iter().any(|found| found == name), "{:?}", source.names());
     }
     let error = open(folder.path(), None).unwrap_err();
     assert!(matches!(error, SourceError::Ambiguous { .. }));
@@ -137,6 +139,21 @@ fn indexes_do_not_multiply() {
     fs::write(folder.path().join("index.json"), &top).unwrap();
     let error = open(folder.path(), None).unwrap_err();
     assert!(matches!(error, SourceError::TooLarge { .. }), "{error}");
+}
+
+#[test]
+fn what_is_kept_in_memory_has_a_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    // 3 MiB that an index lists 20 times.
+    let mut made = Made::of_layers(vec![]);
+    made.config.resize(3 << 20, b' ');
+    let stored = made.stored(Packing::Plain);
+    let inner = list(&vec![stored.descriptor(); 20]);
+    let top = list(&[descriptor(media_type::OCI_INDEX, &inner)]);
+    layout(folder.path(), &[&stored], &top);
+    fs::write(blob(folder.path(), &inner), &inner).unwrap();
+    let error = open(folder.path(), None).unwrap_err();
+    assert!(matches!(error, SourceError::TooLarge { max: 0x200_0000, .. }), "{error}");
 }
 
 #[test]

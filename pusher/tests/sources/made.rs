@@ -140,11 +140,13 @@ pub(crate) fn layer(name: &str, content: &[u8]) -> Vec<u8> {
 /// Bytes that no compressor makes much smaller, others for every other seed.
 pub(crate) fn noise(seed: u8, length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ (u64::from(seed) << 32) ^ length as u64;
-    let mut next = || {
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        state.to_le_bytes()[0]
-    };
-    (0..length).map(|_| next()).collect()
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
 }

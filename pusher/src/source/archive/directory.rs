@@ -3,7 +3,6 @@
 //! inside the archive only, and content is read by any number of readers at once.
 
 use std::collections::HashMap;
-use std::collections::hash_map;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -20,6 +19,8 @@ use super::headers::Kind;
 
 /// How many entries an archive may have.
 const ENTRIES_MAX: usize = 1 << 15;
+/// How long their names, and those that links lead to, may be together, in bytes.
+const NAMES_BYTES_MAX: usize = 8 << 20;
 /// How many links may lead to one entry.
 const LINKS_MAX: usize = 8;
 
@@ -57,6 +58,7 @@ pub(super) enum Extent {
 pub(super) struct Entries {
     place: String,
     entries: HashMap<String, Entry>,
+    names_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -64,12 +66,14 @@ enum Entry {
     Content(Extent),
     /// To the entry of this name; none if that would be outside.
     Link(Option<String>),
+    /// There are several of this name. Which of them counts, programs do not agree on.
+    Several,
 }
 
 impl Entries {
     /// None yet.
     pub(super) fn new(place: String) -> Self {
-        Self { place, entries: HashMap::new() }
+        Self { place, entries: HashMap::new(), names_bytes: 0 }
     }
 
     /// Adds an entry of the given kind, whose content, if it has some, is there.
@@ -79,23 +83,27 @@ impl Entries {
         kind: Kind,
         extent: Extent,
     ) -> Result<(), SourceError> {
-        if self.entries.len() == ENTRIES_MAX {
-            let (what, place) = ("the number of entries".to_owned(), self.place.clone());
-            return Err(SourceError::TooLarge { what, place, max: ENTRIES_MAX as u64 });
-        }
         let entry = match kind {
             Kind::File => Entry::Content(extent),
             Kind::Link(target) => Entry::Link(target),
             Kind::Other => return Ok(()),
         };
-        match self.entries.entry(name) {
-            hash_map::Entry::Vacant(vacant) => _ = vacant.insert(entry),
-            hash_map::Entry::Occupied(taken) => {
-                let (place, entry) = (self.place.clone(), taken.key().clone());
-                return Err(SourceError::Duplicate { place, entry });
-            }
+        let target = if let Entry::Link(Some(target)) = &entry { target.len() } else { 0 };
+        self.names_bytes += name.len() + target;
+        if self.entries.len() == ENTRIES_MAX {
+            return Err(self.too_large("the number of entries", ENTRIES_MAX));
         }
+        if self.names_bytes > NAMES_BYTES_MAX {
+            return Err(self.too_large("the length of all names", NAMES_BYTES_MAX));
+        }
+        let entries = self.entries.entry(name);
+        entries.and_modify(|entry| *entry = Entry::Several).or_insert(entry);
         Ok(())
+    }
+
+    fn too_large(&self, what: &str, max: usize) -> SourceError {
+        let (what, place) = (what.to_owned(), self.place.clone());
+        SourceError::TooLarge { what, place, max: max as u64 }
     }
 
     /// All of them, with the file in which their content is.
@@ -114,6 +122,9 @@ impl Directory {
                 None => return Ok(None),
                 Some(Entry::Content(extent)) => return Ok(Some(*extent)),
                 Some(Entry::Link(Some(target))) => at = target,
+                Some(Entry::Several) => {
+                    return Err(SourceError::Duplicate { place: place(), entry: at.to_owned() });
+                }
                 Some(Entry::Link(None)) => {
                     return Err(SourceError::Outside { place: place(), entry: entry() });
                 }

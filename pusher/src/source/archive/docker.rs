@@ -110,19 +110,24 @@ fn layer(directory: &Directory, name: &str, diff_id: Digest) -> Result<Descripto
         Extent::PassedOver { form, .. } => form,
         Extent::Kept { .. } => Form::of(&mut directory.open(name)?).map_err(failed)?.0,
     };
+    let unsupported = |program| {
+        let place = format!("the layer {name} in {}", directory.place());
+        Err(SourceError::CompressionUnknown { place, program })
+    };
     let media_type = match form {
+        Form::Plain => media_type::OCI_LAYER,
         Form::Gzip => media_type::OCI_LAYER_GZIP,
         Form::Zstd => media_type::OCI_LAYER_ZSTD,
-        Form::Plain | Form::Bzip2 | Form::Xz => media_type::OCI_LAYER,
+        Form::Bzip2 => return unsupported("bzip2"),
+        Form::Xz => return unsupported("xz"),
     };
-    let is_plain = media_type == media_type::OCI_LAYER;
     let digest = match extent {
         // Then the archive contradicts itself: it was not this layer that the registry had.
-        Extent::PassedOver { digest, .. } if is_plain && digest != diff_id => {
+        Extent::PassedOver { digest, .. } if form == Form::Plain && digest != diff_id => {
             return Err(SourceError::PassedOver { digest, place: directory.place().to_owned() });
         }
         Extent::PassedOver { digest, .. } => digest,
-        Extent::Kept { .. } if is_plain => diff_id,
+        Extent::Kept { .. } if form == Form::Plain => diff_id,
         Extent::Kept { .. } => hash(directory.open(name)?).map_err(failed)?,
     };
     Ok(Descriptor::new(media_type, digest, extent.size()))

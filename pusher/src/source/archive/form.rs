@@ -15,20 +15,20 @@ pub(super) enum Form {
 
 impl Form {
     /// The longest beginning that is looked at.
-    const BEGINNING_BYTES: u64 = 6;
-    const BEGINNINGS: [(&[u8], Self); 4] = [
-        (b"\x1f\x8b", Self::Gzip),
-        (b"\x28\xb5\x2f\xfd", Self::Zstd),
-        (b"BZh", Self::Bzip2),
-        (b"\xfd7zXZ\0", Self::Xz),
-    ];
+    const BEGINNING_BYTES: u64 = 10;
 
     /// The form of what `reader` gives, and the bytes that were taken from it to know.
     pub(super) fn of(reader: &mut impl Read) -> io::Result<(Self, Vec<u8>)> {
         let mut beginning = Vec::new();
         reader.by_ref().take(Self::BEGINNING_BYTES).read_to_end(&mut beginning)?;
-        let is_it = |(bytes, _): &&(&[u8], Self)| beginning.starts_with(bytes);
-        let form = Self::BEGINNINGS.iter().find(is_it).map_or(Self::Plain, |(_, form)| *form);
+        let form = match beginning.as_slice() {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            // Its first letters alone could be those of a file's name, with which an archive begins.
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59] => Self::Bzip2,
+            _ => Self::Plain,
+        };
         Ok((form, beginning))
     }
 }

@@ -98,6 +98,19 @@ fn pulled_images_remember_their_compressed_layers() {
     let built = image(&engine.store(), "app:v1");
     assert_eq!(pulled.record.id, built.record.id);
     assert_ne!(pulled.manifest.bytes(), built.manifest.bytes());
+
+    // In one store it is one image with two manifests, and each can be asked for.
+    engine.skopeo(&["copy", &layout, "containers-storage:localhost/again:v1"]);
+    let store = engine.store();
+    let again = store.find("again:v1").unwrap();
+    assert_eq!((again.id, again.digests.len()), (built.record.id, 2));
+    for digest in again.digests {
+        for record in [store.by_manifest(&digest), store.find(&format!("app@{digest}"))] {
+            let image = store.image(&record.unwrap()).unwrap();
+            assert_eq!(Digest::of(Algorithm::Sha256, image.manifest.bytes()), digest);
+            check_layers(&store, &image);
+        }
+    }
 }
 
 #[test]

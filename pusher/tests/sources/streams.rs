@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use wharf_oci::Digest;
 use wharf_pusher::source::archive::ArchiveSource;
@@ -115,26 +116,32 @@ fn a_full_disk_is_told_as_that() {
     let error = ArchiveSource::read(trickle(&bytes), None, lacks_all, &absent).unwrap_err();
     assert!(matches!(error, SourceError::Spool { .. }), "{error:?}");
     assert!(error.to_string().contains("absent"), "{error}");
-    if let Some(full) = small_file_system(folder.path()) {
-        let error = ArchiveSource::read(trickle(&bytes), None, lacks_all, &full).unwrap_err();
+    // Only where this user may mount one.
+    if let Some(small) = SmallFileSystem::mount(folder.path()) {
+        let error = ArchiveSource::read(trickle(&bytes), None, lacks_all, &small.0).unwrap_err();
         let SourceError::Spool { source, .. } = &error else { panic!("{error:?}") };
         assert_eq!(source.kind(), io::ErrorKind::StorageFull);
         assert!(error.to_string().contains("make room"), "{error}");
-        let status = std::process::Command::new("umount").arg(&full).status().unwrap();
-        assert!(status.success());
     }
 }
 
-/// A file system of 64 KiB; none where this user may not mount one.
-fn small_file_system(folder: &Path) -> Option<std::path::PathBuf> {
-    let full = folder.join("full");
-    fs::create_dir(&full).unwrap();
-    let status = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
-        .arg(&full)
-        .stderr(std::process::Stdio::null())
-        .status();
-    status.is_ok_and(|status| status.success()).then_some(full)
+/// A file system of 64 KiB, until it is dropped.
+struct SmallFileSystem(std::path::PathBuf);
+
+impl SmallFileSystem {
+    fn mount(folder: &Path) -> Option<Self> {
+        let path = folder.join("small");
+        fs::create_dir(&path).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(&path).stderr(Stdio::null());
+        mount.status().is_ok_and(|status| status.success()).then_some(Self(path))
+    }
+}
+
+impl Drop for SmallFileSystem {
+    fn drop(&mut self) {
+        _ = Command::new("umount").arg(&self.0).status();
+    }
 }
 
 /// A program that writes these bytes, and ends like this.
@@ -182,7 +189,7 @@ fn a_program_that_saves_is_believed_when_it_fails() {
 fn a_named_pipe_is_read_once() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
-    let status = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    let status = Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(status.success());
     let made = Made::new(1);
     let bytes = docker_by_digest(&made, Packing::Plain, ".tar");

@@ -99,20 +99,14 @@ impl<F: Forward> Headers<F> {
             if kind == EntryType::GNUSparse {
                 return Err(self.broken(start, HeaderProblem::Sparse));
             }
-            let is_extended = !matches!(kind, EntryType::XGlobalHeader)
-                && self.extend(&mut extended, kind, size, start)?;
-            if is_extended {
-                continue;
+            if !self.extend(&mut extended, kind, size, start)? {
+                return self.entry(&header, kind, size, extended, start).map(Some);
             }
-            if kind == EntryType::XGlobalHeader {
-                self.enter("an extended header".to_owned(), size, start)?;
-                continue;
-            }
-            return self.entry(&header, kind, size, extended, start).map(Some);
         }
     }
 
-    /// Takes in a header that only says something of the next one, if this is such a header.
+    /// Takes in a header that only says something of the next one, if this is such a header. What is
+    /// said of all entries is passed over: nothing of it matters here.
     fn extend(
         &mut self,
         extended: &mut Extended,
@@ -136,6 +130,9 @@ impl<F: Forward> Headers<F> {
             EntryType::XHeader => {
                 let records = self.small(size, EXTENDED_BYTES_MAX, start)?;
                 extended.read(&records).map_err(|problem| self.broken(start, problem))?;
+            }
+            EntryType::XGlobalHeader => {
+                return self.enter("an extended header".to_owned(), size, start).map(|()| true);
             }
             _ => return Ok(false),
         }

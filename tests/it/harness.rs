@@ -137,7 +137,8 @@ impl Process {
         Self { child, log }
     }
 
-    fn address(&mut self) -> SocketAddr {
+    /// Where it says that it listens.
+    pub(crate) fn address(&mut self) -> SocketAddr {
         let line = self.log.wait_for(PATIENCE, |line| line.contains("listening on "));
         let line =
             line.unwrap_or_else(|| panic!("the server does not come up:\n{}", self.log.text()));

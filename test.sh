@@ -47,6 +47,7 @@ debian_packages='
     strace=strace                docker-registry=docker-registry
     nginx-light=nginx            ca-certificates=/etc/ssl/certs/ca-certificates.crt
     curl=curl                    jq=jq
+    buildah=buildah
     gcc=cc                       libc6-dev=/usr/include/stdlib.h
 '
 

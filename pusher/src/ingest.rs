@@ -143,3 +143,110 @@ impl Blobs {
         self.0.iter().filter(|(_, _, place)| *place == there).map(|(_, size, _)| size).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use tokio::sync::mpsc;
+    use wharf_oci::Algorithm;
+
+    fn of(text: &str) -> Digest {
+        Digest::of(Algorithm::Sha256, text.as_bytes())
+    }
+
+    /// What comes of an ingest when the registry answers with this status and these lines, and what
+    /// is told meanwhile.
+    async fn ingested(
+        status: &str,
+        lines: &[IngestEvent],
+        tag: Option<&str>,
+    ) -> (Result<Pushed, IngestError>, Vec<Event>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = RegistryClient::new(listener.local_addr().unwrap().into());
+        let lines = lines.iter().map(|event| serde_json::to_string(event).unwrap() + "\n");
+        let body = lines.collect::<String>();
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
+        let answering = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let (mut request, mut step) = (Vec::new(), [0; 4096]);
+            // The whole request: what is left unread would break the connection.
+            while !request.ends_with(b"}") {
+                let read = stream.read(&mut step).unwrap();
+                assert!(read > 0, "the request is cut off");
+                request.extend_from_slice(&step[..read]);
+            }
+            stream.write_all((head + &body).as_bytes()).unwrap();
+        });
+        let (sender, mut told) = mpsc::unbounded_channel();
+        let tag = tag.map(|tag| tag.parse().unwrap());
+        let wish = Wish { image: of("config"), name: "app".parse().unwrap(), tag };
+        let secret = "0123456789abcdef".parse().unwrap();
+        let result = ingest(&client, &wish, &secret, &Events::to(sender)).await;
+        answering.join().unwrap();
+        let mut events = Vec::new();
+        while let Ok(event) = told.try_recv() {
+            events.push(event);
+        }
+        (result, events)
+    }
+
+    fn blob(text: &str, size: u64, place: BlobPlace) -> IngestEvent {
+        IngestEvent::Blob { digest: of(text), size, layer: text != "config", place }
+    }
+
+    #[tokio::test]
+    async fn it_gives_what_a_push_gives() {
+        let lines = [
+            IngestEvent::Begun { version: INGEST_VERSION },
+            blob("large", 100, BlobPlace::Store),
+            blob("there", 20, BlobPlace::Repository),
+            blob("linked", 3, BlobPlace::Registry),
+            IngestEvent::Taken { digest: of("large"), bytes: 50 },
+            IngestEvent::Stored { digest: of("large") },
+            IngestEvent::Done { digest: of("manifest"), original: false, unchanged: false },
+        ];
+        for tag in [Some("1"), None] {
+            let (pushed, events) = ingested("200 OK", &lines, tag).await;
+            let pushed = pushed.unwrap();
+            let reference = match tag {
+                Some(tag) => tag.parse().unwrap(),
+                None => Reference::Digest(of("manifest")),
+            };
+            assert_eq!((pushed.digest, &pushed.reference), (of("manifest"), &reference));
+            assert!(!pushed.is_original && !pushed.was_there);
+            let bytes = (pushed.sent_bytes, pushed.reused_bytes, pushed.mounted_bytes);
+            assert_eq!(bytes, (100, 20, 3));
+            let found = |text, size| Event::Found { digest: of(text), size, is_layer: true };
+            let (name, digest) = ("app".parse().unwrap(), of("manifest"));
+            let expected = [
+                found("large", 100),
+                found("there", 20),
+                Event::Present { digest: of("there") },
+                found("linked", 3),
+                Event::Mounted { digest: of("linked"), from: None },
+                Event::Sent { digest: of("large"), sent: 50, of: 100 },
+                Event::Stored { digest: of("large") },
+                Event::Tagged { name, reference, digest },
+            ];
+            assert_eq!(events, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_else_happens_is_told_apart() {
+        let begun = |version| IngestEvent::Begun { version };
+        let failed = IngestEvent::Failed { message: "because".to_owned() };
+        let (result, _) = ingested("200 OK", &[begun(INGEST_VERSION), failed], None).await;
+        assert!(matches!(result, Err(IngestError::Failed { reason }) if reason == "because"));
+        let (result, _) = ingested("200 OK", &[begun(INGEST_VERSION + 1)], None).await;
+        assert!(matches!(result, Err(IngestError::VersionMismatch)), "{result:?}");
+        let (result, _) = ingested("200 OK", &[begun(INGEST_VERSION)], None).await;
+        assert!(matches!(result, Err(IngestError::Client(_))), "{result:?}");
+        let (result, _) = ingested("404 Not Found", &[], None).await;
+        assert!(matches!(result, Err(IngestError::NotOffered)), "{result:?}");
+        let (result, _) = ingested("401 Unauthorized", &[], None).await;
+        assert!(matches!(result, Err(IngestError::Unauthorised)), "{result:?}");
+    }
+}

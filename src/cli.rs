@@ -10,6 +10,8 @@ pub mod demo;
 pub mod garbage_collect;
 pub mod healthcheck;
 pub mod image;
+pub mod login;
+pub mod logout;
 pub mod ls;
 pub mod old_image;
 pub mod progress;
@@ -73,6 +75,13 @@ pub enum Command {
     /// Finds the image that was just built, sends what the registry lacks, and prints the name to
     /// write into the Kubernetes manifest.
     Push(Box<push::PushArgs>),
+    /// Log in to a registry
+    ///
+    /// Tries the user and the password, and keeps them where Podman, Skopeo and `wharf push` find
+    /// them: in Podman's auth.json, or in the program that it names.
+    Login(login::LoginArgs),
+    /// Log out of a registry
+    Logout(logout::LogoutArgs),
     /// List repositories, or the tags of one
     Ls(ls::LsArgs),
     /// Remove a tag, a manifest or a repository's tags
@@ -100,6 +109,8 @@ impl Cli {
             Command::Demo(args) => demo::run(args, &report),
             Command::Image(args) => image::run(args, &report),
             Command::Push(args) => push::run(*args, &report),
+            Command::Login(args) => login::run(args, &report),
+            Command::Logout(args) => logout::run(args, &report),
             Command::Ls(args) => ls::run(args, &report),
             Command::Rm(args) => rm::run(args, &report),
             Command::Healthcheck(args) => healthcheck::run(args, &report),

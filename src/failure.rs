@@ -12,6 +12,7 @@ use wharf_registry::{LockError, OpenError, ServeError};
 
 use crate::cli::healthcheck::HealthError;
 use crate::cli::image::ImageError;
+use crate::cli::login::LoginError;
 use crate::cli::push::PushError;
 use crate::cli::remote::RemoteError;
 use crate::cli::serve::holder;
@@ -54,6 +55,9 @@ pub enum Failure {
     /// An image is not in the registry that it was to go to.
     #[error(transparent)]
     Push(#[from] PushError),
+    /// There is no login, or it cannot be taken away.
+    #[error(transparent)]
+    Login(#[from] LoginError),
     /// The registry is not known to be ready.
     #[error(transparent)]
     Health(#[from] HealthError),
@@ -95,7 +99,9 @@ impl Failure {
             Self::Demo(DemoError::Serve(error)) => of_serve(error),
             Self::Demo(_) => (Failed, None),
             Self::Remote(RemoteError::Address(_)) => (Misused, None),
-            Self::Remote(error) => (Failed, error.hint().and_then(hint)),
+            Self::Remote(error) => (Failed, error.hint()),
+            Self::Login(error) if error.is_misuse() => (Misused, error.hint()),
+            Self::Login(error) => (Failed, error.hint()),
             Self::Push(PushError::Interrupted) => (Ended, None),
             Self::Push(error) if error.is_misuse() => (Misused, error.hint()),
             Self::Push(error) => (Failed, error.hint()),

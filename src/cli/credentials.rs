@@ -24,6 +24,15 @@ pub fn auth_files(authfile: Option<PathBuf>, runner: &Arc<dyn Runner>) -> AuthFi
     AuthFiles::new(places, Arc::new(Keychain(Arc::clone(runner))))
 }
 
+/// The folders of registries' certificates, as Podman and Docker have them.
+pub fn certificates() -> Vec<PathBuf> {
+    let folder = |name| env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
+    let config = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")));
+    let own = config.map(|config| config.join("containers/certs.d"));
+    let shared = ["/etc/containers/certs.d", "/etc/docker/certs.d"].map(PathBuf::from);
+    own.into_iter().chain(shared).collect()
+}
+
 /// The programs `docker-credential-*`.
 #[derive(Debug)]
 struct Keychain(Arc<dyn Runner>);

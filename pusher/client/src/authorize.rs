@@ -167,6 +167,11 @@ impl Authorizer {
         Ok(Some(Pass { header, token: None, holder }))
     }
 
+    /// Whether the registry has wanted to know who is asking.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.known().entrance.is_some()
+    }
+
     /// Takes in what a 401 tells. Gives what the request needs by it; none if it tells nothing, and
     /// there is no other way to ask.
     pub(crate) fn learn(&self, answer: &Answer, need: &Need, used: Option<&Pass>) -> Option<Need> {

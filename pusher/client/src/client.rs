@@ -108,6 +108,13 @@ impl RegistryClient {
         self.ask(&Endpoint::Version).await?.accept(&[StatusCode::OK]).await.map(drop)
     }
 
+    /// Whether the registry lets in who is asking. False: it lets everybody in, and the credentials
+    /// were not looked at.
+    pub async fn log_in(&self) -> Result<bool, Error> {
+        self.ping().await?;
+        Ok(self.shared.authorizer.was_asked())
+    }
+
     /// Whether the registry says that it is ready to serve. `/readyz` is Wharf's own; other
     /// registries answer 404.
     pub async fn ready(&self) -> Result<(), Error> {

@@ -263,9 +263,16 @@ impl Export for Running {
         if status.success() {
             return Ok(());
         }
-        let words = if words.is_empty() { status.to_string() } else { words };
+        let words = if words.is_empty() { status.to_string() } else { reason(&words).to_owned() };
         Err(io::Error::other(RunError::Failed { program: self.line.clone(), words }))
     }
+}
+
+/// What a program says of its failure: engines warn of this and that before they come to it.
+fn reason(words: &str) -> &str {
+    let begins = |line: &&str| line.starts_with("Error");
+    let found = words.lines().find(begins).and_then(|line| words.find(line));
+    found.map_or(words, |at| &words[at..])
 }
 
 impl Drop for Running {
@@ -392,6 +399,13 @@ mod tests {
         assert!(matches!(Machine.answer(&program), Err(RunError::Failed { .. })));
         let silent = Machine.answer(&shell("exit 3")).unwrap_err().to_string();
         assert!(silent.contains("exit status: 3"), "{silent}");
+    }
+
+    #[test]
+    fn of_many_words_the_reason_is_told() {
+        let said = "level=warning msg=\"no Error\"\nError: no such image\nand more";
+        assert_eq!(reason(said), "Error: no such image\nand more");
+        assert_eq!(reason("no space left"), "no space left");
     }
 
     #[test]

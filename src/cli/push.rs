@@ -23,12 +23,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use wharf_client::{RegistryAddress, Trust};
+use wharf_client::RegistryAddress;
 use wharf_oci::ImageReference;
 use wharf_pusher::layer::Compression;
 
 use crate::cli::credentials::auth_files;
 use crate::cli::progress::layers::Shown;
+use crate::cli::remote::TrustArgs;
 use crate::failure::Failure;
 use crate::process::{Machine, Runner};
 use crate::report::Report;
@@ -105,13 +106,8 @@ pub struct PushArgs {
     #[arg(long, value_name = "FORM")]
     compression: Option<Compression>,
 
-    /// Trust every certificate, and speak plain HTTP where there is no TLS
-    #[arg(long)]
-    insecure: bool,
-
-    /// Trust the certificates in this file too
-    #[arg(long, value_name = "FILE")]
-    ca: Vec<PathBuf>,
+    #[command(flatten)]
+    trust: TrustArgs,
 
     /// The file of credentials, instead of those of Podman and Docker
     #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
@@ -187,8 +183,6 @@ fn job(args: PushArgs, report: Report) -> Result<Job, PushError> {
     let runner: Arc<dyn Runner> = Arc::new(Machine);
     let credentials = Arc::new(auth_files(args.authfile, &runner));
     let voice = Voice { report, quiet: args.quiet, verbose: args.verbose };
-    let trust =
-        Trust { insecure: args.insecure, ca: args.ca, certs_d: surroundings.certificates() };
     let wanted = wanted(args.images, args.archive, args.name)?;
     let finder = Finder {
         surroundings,
@@ -201,7 +195,7 @@ fn job(args: PushArgs, report: Report) -> Result<Job, PushError> {
     Ok(Job {
         wanted,
         finder,
-        trust,
+        trust: args.trust.trust(),
         credentials: Some(credentials),
         asked: args.via,
         secret,

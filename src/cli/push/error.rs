@@ -11,6 +11,7 @@ use wharf_pusher::source::SourceError;
 use wharf_storage_reader::LocationError;
 
 use super::road::{Impossible, SecretFileError};
+use crate::cli::remote::of_access;
 use crate::process::RunError;
 
 /// Everything that a push can end with, but for success.
@@ -194,20 +195,17 @@ fn of_push(error: &wharf_pusher::Error) -> Option<String> {
 
 fn of_client(error: &wharf_client::Error) -> Option<String> {
     use wharf_client::Error as E;
-    match error {
+    of_access(error).or_else(|| match error {
         E::Unreachable { address, .. } if address.is_local() => {
             Some("start one with `wharf serve`, or name another with --registry HOST:PORT".into())
         }
-        E::Unreachable { .. } => {
-            Some("a registry without TLS is named with http:// or --insecure".into())
-        }
         E::Refused { address, status, .. } if [401, 403].contains(&status.as_u16()) => {
             let name = address.name();
-            Some(format!("log in with `wharf login {name}`, as a user who may push there"))
+            Some(format!("log in as a user who may push there: wharf login {name}"))
         }
         E::Refused { status, .. } if status.as_u16() == 413 => {
             Some("a proxy in front of the registry refuses large requests".into())
         }
         _ => None,
-    }
+    })
 }

@@ -150,7 +150,7 @@ impl Finder {
                 Ok(described) => {
                     return Ok(Found { described, place: Place::Engine(engine, name) });
                 }
-                Err(error) => failure = failure.or(Some(error)),
+                Err(error) => failure = Some(error),
             }
         }
         let (image, nearest) = (typed.to_owned(), engine.nearest(typed));

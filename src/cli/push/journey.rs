@@ -53,6 +53,12 @@ impl Job {
             let config = self.config(&registry, stop);
             let pushed = wharf_pusher::push(orders, &config, events).await?;
             for (((index, image), pushed), source) in group.iter().zip(&pushed).zip(sources) {
+                for missing in &pushed.left_out {
+                    self.finder.voice.warn(format_args!(
+                        "{}: the index names {}, which is neither here nor there: it was left out",
+                        image.wanted.typed, missing.digest
+                    ));
+                }
                 let outcome = Outcome::of(pushed, &image.destination, source, STREAM);
                 outcomes[*index] = Some(outcome);
             }

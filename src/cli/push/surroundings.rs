@@ -80,13 +80,6 @@ impl Surroundings {
         self.config.as_ref().map(|config| config.join("wharf/ingest-secret"))
     }
 
-    /// The folders of registries' certificates, as Podman and Docker have them.
-    pub fn certificates(&self) -> Vec<PathBuf> {
-        let own = self.config.as_ref().map(|config| config.join("containers/certs.d"));
-        let shared = ["/etc/containers/certs.d", "/etc/docker/certs.d"].map(PathBuf::from);
-        own.into_iter().chain(shared).collect()
-    }
-
     /// Whether a store that cannot be read may be readable under `podman unshare`.
     pub fn can_unshare(&self) -> bool {
         cfg!(target_os = "linux") && self.uid != 0 && !self.is_unshared

@@ -30,6 +30,7 @@ mod errors;
 mod every_client;
 mod ingest;
 mod limits;
+mod login;
 mod manifests;
 mod matrix;
 mod memory;

@@ -2,7 +2,6 @@
 //! and taken over from there.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use wharf_client::Begun;
 use wharf_oci::{Descriptor, Digest, RepositoryName};
 
 use crate::error::Error;
@@ -10,7 +9,8 @@ use crate::layer::DigestCache;
 use crate::progress::Event;
 use crate::transfer::knowledge::{Knowledge, remember};
 use crate::transfer::parcel::Content;
-use crate::transfer::send::{Shipment, Upload};
+use crate::transfer::send::Shipment;
+use crate::transfer::session::Upload;
 use crate::transfer::{Inventory, Parcel, Target, Transfer};
 
 /// How many repositories are asked for a blob before it is sent.
@@ -119,7 +119,7 @@ impl Transfer<'_> {
             match self.mount(parcel, form, target, from).await? {
                 Mounting::Done => return Ok(How::Mounted),
                 Mounting::Began(upload) => {
-                    begun = Some(*upload);
+                    begun = Some(upload);
                     break;
                 }
                 Mounting::Refused => {}
@@ -153,7 +153,7 @@ impl Transfer<'_> {
                         break;
                     }
                     // Nobody is going to finish it.
-                    Mounting::Began(upload) => self.sessions.cancel(upload.id).await,
+                    Mounting::Began(upload) => self.sessions.cancel(&upload).await,
                     Mounting::Refused => {}
                 }
             }
@@ -176,14 +176,18 @@ impl Transfer<'_> {
         from: Option<&RepositoryName>,
     ) -> Result<Mounting, Error> {
         let Target { client, name } = target;
-        let ask = || client.mount_or_begin(name, &form.digest, from);
+        let ask = || {
+            let (client, name) = (client.clone(), name.clone());
+            let (digest, from) = (form.digest, from.cloned());
+            self.sessions
+                .begin(async move { client.mount_or_begin(&name, &digest, from.as_ref()).await })
+        };
         match self.again(Some(parcel.digest()), ask).await {
-            Ok(Begun::Mounted) => {
+            Ok(None) => {
                 self.events.tell(Event::Mounted { digest: parcel.digest(), from: from.cloned() });
                 Ok(Mounting::Done)
             }
-            Ok(Begun::Session(session)) => {
-                let upload = Box::new(self.opened(*session));
+            Ok(Some(upload)) => {
                 self.forget(target, form, from).await;
                 Ok(Mounting::Began(upload))
             }

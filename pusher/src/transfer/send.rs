@@ -4,13 +4,13 @@
 use std::sync::{Mutex, PoisonError};
 
 use http::StatusCode;
-use wharf_client::{BlobSource, Error as ClientError, UploadSession};
+use wharf_client::{Begun, BlobSource, Error as ClientError};
 use wharf_oci::{Descriptor, Digest, ErrorCode};
 
 use crate::error::Error;
 use crate::progress::Event;
 use crate::transfer::parcel::Content;
-use crate::transfer::session::SessionId;
+use crate::transfer::session::Upload;
 use crate::transfer::steps::Steps;
 use crate::transfer::{Target, Transfer};
 
@@ -31,7 +31,7 @@ pub(crate) struct Shipment<'a> {
 /// How far sending has come.
 #[derive(Debug, Default)]
 struct State {
-    upload: Option<Upload>,
+    upload: Option<Box<Upload>>,
     tries: u32,
     /// How often the connection broke in the body.
     breaks: u32,
@@ -47,21 +47,12 @@ struct State {
     is_in_body: bool,
 }
 
-/// An upload that the registry has begun.
-#[derive(Debug)]
-pub(crate) struct Upload {
-    pub(crate) id: SessionId,
-    session: UploadSession,
-    /// Nothing was sent into it.
-    is_fresh: bool,
-}
-
 impl Transfer<'_> {
     /// Sends a blob, into an upload that has begun or a new one.
     pub(crate) async fn send(
         &self,
         shipment: Shipment<'_>,
-        begun: Option<Upload>,
+        begun: Option<Box<Upload>>,
     ) -> Result<(), Error> {
         let mut state = State { upload: begun, ..State::default() };
         loop {
@@ -80,7 +71,7 @@ impl Transfer<'_> {
         state.is_in_body = true;
         let sent = self.transmit(shipment, state.in_chunks, &mut upload, from).await;
         match sent {
-            Ok(()) => self.sessions.remove(upload.id),
+            Ok(()) => self.sessions.ended(&upload),
             Err(_) => state.upload = Some(upload),
         }
         sent
@@ -91,7 +82,7 @@ impl Transfer<'_> {
         &self,
         shipment: Shipment<'_>,
         state: &mut State,
-    ) -> Result<Option<(Upload, u64)>, ClientError> {
+    ) -> Result<Option<(Box<Upload>, u64)>, ClientError> {
         let Target { client, name } = shipment.target;
         let Descriptor { digest, size, .. } = shipment.form;
         if let Some(upload) = &mut state.upload
@@ -101,7 +92,7 @@ impl Transfer<'_> {
                 Err(error) if error.is_passing() => return Err(error),
                 held => held.ok().filter(|held| (1..=*size).contains(held)),
             };
-            self.sessions.update(upload.id, &upload.session);
+            self.sessions.update(upload);
             if let Some(held) = held.filter(|_| !state.from_the_start) {
                 if held > state.reached {
                     // It gets on: tries are counted from here.
@@ -110,7 +101,7 @@ impl Transfer<'_> {
                 state.is_resumed = true;
                 return Ok(state.upload.take().map(|upload| (upload, held)));
             }
-            self.sessions.cancel(upload.id).await;
+            self.sessions.cancel(upload).await;
             state.upload = None;
             // The answer that said so may be what got lost.
             if client.has_blob(name, digest, *size).await? {
@@ -120,15 +111,23 @@ impl Transfer<'_> {
         state.is_resumed = false;
         let mut upload = match state.upload.take() {
             Some(upload) => upload,
-            None => self.opened(client.begin_upload(name, digest).await?),
+            None => match self.begin(shipment).await? {
+                Some(upload) => upload,
+                None => return Ok(None),
+            },
         };
         upload.is_fresh = false;
         Ok(Some((upload, 0)))
     }
 
-    /// Keeps an account of an upload, until it has ended.
-    pub(crate) fn opened(&self, session: UploadSession) -> Upload {
-        Upload { id: self.sessions.add(session.clone()), session, is_fresh: true }
+    async fn begin(&self, shipment: Shipment<'_>) -> Result<Option<Box<Upload>>, ClientError> {
+        let Target { client, name } = shipment.target.clone();
+        let digest = shipment.form.digest;
+        let request = async move {
+            let session = client.begin_upload(&name, &digest).await?;
+            Ok(Begun::Session(Box::new(session)))
+        };
+        self.sessions.begin(request).await
     }
 
     /// Sends everything from `from` on, and closes the upload.
@@ -143,7 +142,7 @@ impl Transfer<'_> {
         let chunk = self.config.chunk_bytes.get().max(upload.session.chunk_bytes_min());
         while in_chunks && source.size() > chunk {
             upload.session.patch(source.split_to(chunk), from).await?;
-            self.sessions.update(upload.id, &upload.session);
+            self.sessions.update(upload);
             from += chunk;
         }
         upload.session.put(&shipment.form.digest, source, from).await
@@ -216,7 +215,7 @@ impl Transfer<'_> {
 
     async fn start_over(&self, state: &mut State) {
         if let Some(upload) = state.upload.take() {
-            self.sessions.cancel(upload.id).await;
+            self.sessions.cancel(&upload).await;
         }
     }
 }

@@ -131,8 +131,10 @@ impl UploadSession {
         }
     }
 
-    /// Gives the session up (distribution spec, end-14). One that is gone is as good.
-    pub async fn cancel(&self) -> Result<(), Error> {
+    /// Gives the session up (distribution spec, end-14). One that is gone is as good; registry:2 says
+    /// that it is gone, too, when it holds the half of a request that broke, which it keeps until it
+    /// purges what is old.
+    pub async fn cancel(self) -> Result<(), Error> {
         let mut request = Request::new(RequestBody::default());
         *request.method_mut() = Method::DELETE;
         let answer = self.client.send(target(&self.location), request).await?;

@@ -16,6 +16,7 @@ pub mod ls;
 pub mod old_image;
 pub mod progress;
 pub mod push;
+pub mod registries;
 pub mod remote;
 pub mod rm;
 pub mod serve;

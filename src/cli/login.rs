@@ -11,6 +11,7 @@ use thiserror::Error;
 use wharf_client::{Credential, CredentialError, Keeper, Options, RegistryAddress, RegistryClient};
 
 use crate::cli::credentials::auth_files;
+use crate::cli::registries::by_rules;
 use crate::cli::remote::{RemoteError, TrustArgs, ask};
 use crate::failure::Failure;
 use crate::process::Machine;
@@ -143,11 +144,11 @@ pub fn run(args: LoginArgs, report: &Report) -> Result<(), Failure> {
         return Err(LoginError::NotOne("password").into());
     }
     let credential = Credential::Password { user: user.clone(), password: password.clone() };
-    let options = Options {
-        trust: trust.trust(),
-        credentials: Some(Arc::new(credential)),
-        ..Options::default()
-    };
+    let mut trust = trust.trust();
+    let registry = by_rules(registry, &mut trust).map_err(RemoteError::from);
+    let registry = registry.map_err(LoginError::Remote)?;
+    let credentials = Some(Arc::new(credential) as _);
+    let options = Options { trust, credentials, ..Options::default() };
     let login = async {
         let client = RegistryClient::connect(registry.clone(), options)?;
         Ok(client.log_in().await?)

@@ -10,6 +10,7 @@ use thiserror::Error;
 use wharf_client::{AddressError, Denial, Options, RegistryAddress, RegistryClient, Trust};
 
 use crate::cli::credentials::{auth_files, certificates};
+use crate::cli::registries::{RulesError, by_rules};
 use crate::process::Machine;
 
 /// Which registry to ask.
@@ -58,12 +59,11 @@ impl RemoteArgs {
             Some(host) => host.parse().map_err(RemoteError::Address)?,
             None => self.registry,
         };
+        let mut trust = self.trust.trust();
+        let address = by_rules(address, &mut trust)?;
         let credentials = auth_files(self.authfile, &(Arc::new(Machine) as _));
-        let options = Options {
-            trust: self.trust.trust(),
-            credentials: Some(Arc::new(credentials)),
-            ..Options::default()
-        };
+        let options =
+            Options { trust, credentials: Some(Arc::new(credentials)), ..Options::default() };
         Ok(RegistryClient::connect(address, options)?)
     }
 }
@@ -74,6 +74,9 @@ pub enum RemoteError {
     /// The name begins with a host that cannot be asked.
     #[error(transparent)]
     Address(AddressError),
+    /// The user's own rules are in the way.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// The request failed.
     #[error(transparent)]
     Client(#[from] wharf_client::Error),
@@ -95,8 +98,8 @@ pub fn of_access(error: &wharf_client::Error) -> Option<String> {
     use wharf_client::Error;
     Some(match error {
         Error::Untrusted { address, .. } => format!(
-            "name the certificate of its authority: --ca FILE, or FILE in \
-             /etc/containers/certs.d/{}/ca.crt; --insecure trusts anyone",
+            "name the certificate of its authority by --ca FILE, or keep it as \
+             ~/.config/containers/certs.d/{}/ca.crt; --insecure trusts anyone",
             address.name()
         ),
         Error::NoTls { address, .. } => {

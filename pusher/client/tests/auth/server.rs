@@ -86,11 +86,12 @@ impl Server {
                 tokio::spawn(async move {
                     match tls {
                         None => serve(stream, kept, reply).await,
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => serve(stream, kept, reply).await,
-                            // A client that does not like the certificate.
-                            Err(_) => {}
-                        },
+                        Some(tls) => {
+                            // A client may not like the certificate.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, kept, reply).await;
+                            }
+                        }
                     }
                 });
             }

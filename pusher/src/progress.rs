@@ -6,7 +6,8 @@ use wharf_oci::{Digest, Reference, RepositoryName};
 /// Something that happened. Numbers are bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// What a push consists of is known: told once for each blob of each image, before it moves.
+    /// What a push consists of is known: told once for each blob and registry, however many images
+    /// have it, before anything moves. What then becomes of it is told for each repository.
     Found {
         /// The blob, in the form of its source.
         digest: Digest,
@@ -69,7 +70,8 @@ pub enum Event {
     },
 }
 
-/// Where events go. Cheap to clone; nobody listening is fine.
+/// Where events go. Cheap to clone; nobody listening is fine. Nobody waits for a slow listener, and
+/// nobody fills its memory: the counts of one attempt at one blob are told a thousand times at most.
 #[derive(Debug, Clone, Default)]
 pub struct Events(Option<mpsc::UnboundedSender<Event>>);
 

@@ -193,7 +193,9 @@ impl Transfer<'_> {
             }
             // Harbor refuses to mount from a project that is not there or not ours, instead of
             // beginning an upload; a registry may not know of mounts at all.
-            Err(wharf_client::Error::Refused { status, .. }) if status.is_client_error() => {
+            // And the login may not reach that far; if it does not reach here either, the upload
+            // says so.
+            Err(error) if error.is_denied() || is_of_client(&error) => {
                 self.forget(target, form, from).await;
                 Ok(Mounting::Refused)
             }
@@ -246,6 +248,11 @@ enum Mounting {
     Done,
     Began(Box<Upload>),
     Refused,
+}
+
+/// Whether the registry found fault with the request itself.
+fn is_of_client(error: &wharf_client::Error) -> bool {
+    matches!(error, wharf_client::Error::Refused { status, .. } if status.is_client_error())
 }
 
 /// The repositories that have a form: those found, and those of earlier pushes.

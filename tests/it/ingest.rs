@@ -1,18 +1,21 @@
 //! Ingest: images taken out of a real store without a push. What arrives is what a push would have
-//! brought; who may not ask gets nothing; and what goes wrong on the way moves no tag.
+//! brought; who may not ask gets nothing (`refused`); what goes wrong on the way moves no tag
+//! (`broken`).
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use crate::content::sha256;
 use crate::engine::Engine;
-use crate::harness::{PATIENCE, Server, Setup};
+use crate::harness::{Server, Setup};
 use crate::repository::Repository;
 use crate::wire::{Request, Response};
 use serde_json::{Value, json};
+
+mod broken;
+mod refused;
 
 const SECRET: &str = "0123456789abcdef-of-the-test";
 const PATH: &str = "/wharf/ingest";
@@ -105,42 +108,6 @@ fn skopeo_push(engine: &Engine, server: &Server, image: &str, target: &str) -> S
     let flags = ["copy", "--quiet", "--preserve-digests", "--dest-tls-verify=false"];
     engine.skopeo(&[&flags[..], &[&engine.transport(image), &target]].concat());
     engine.skopeo(&["inspect", "--tls-verify=false", "--format", "{{.Digest}}", &target])
-}
-
-/// No session is left, nor a tag: what failed left nothing behind.
-#[track_caller]
-fn nothing_is_left(server: &Server, name: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    let open = || {
-        let page = server.get("/metrics").expect(200);
-        let text = String::from_utf8(page.body).unwrap();
-        let line = text.lines().find(|line| line.starts_with("wharf_uploads ")).unwrap().to_owned();
-        line != "wharf_uploads 0"
-    };
-    while open() {
-        assert!(Instant::now() < deadline, "an upload session is left");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let uploads = server.root().join(format!("docker/registry/v2/repositories/{name}/_uploads"));
-    let left = fs::read_dir(uploads).map_or(0, Iterator::count);
-    assert_eq!(left, 0, "files of uploads are left");
-    Repository::new(server, name).manifest("1").refused(404, "MANIFEST_UNKNOWN");
-}
-
-/// Nothing was ever put there.
-#[track_caller]
-fn nothing_is_there(server: &Server, name: &str) {
-    server.get(Repository::new(server, name).tags_path()).refused(404, "NAME_UNKNOWN");
-}
-
-/// The file of a layer's own tree in the store: the first of that name.
-fn stored_file(engine: &Engine, name: &str) -> PathBuf {
-    let layers = fs::read_dir(engine.root().join("overlay")).unwrap();
-    let mut found = layers.filter_map(|layer| {
-        let path = layer.unwrap().path().join("diff").join(name);
-        path.symlink_metadata().is_ok().then_some(path)
-    });
-    found.next().unwrap_or_else(|| panic!("no layer has {name}"))
 }
 
 #[test]
@@ -259,100 +226,6 @@ fn a_pulled_image_has_its_layers_uncompressed() {
 }
 
 #[test]
-fn only_who_knows_the_secret_may_ask() {
-    let Some(engine) = Engine::new("the secret of ingest") else { return };
-    let id = engine.build("scratch", "localhost/app:1", make_tree);
-    let server = serve(&engine).start();
-    let asked = || wish(&server, &id, "app", "1");
-    let bearer = |secret: &str| asked().header("Authorization", format!("Bearer {secret}"));
-    for request in [
-        asked(),
-        bearer(""),
-        bearer("0123456789abcdef"),
-        bearer(&SECRET[..SECRET.len() - 1]),
-        bearer(&format!("{SECRET}x")),
-        bearer(&SECRET.to_uppercase()),
-        bearer(SECRET).header("Authorization", format!("Bearer {SECRET}")),
-        asked().header("Authorization", format!("Basic {SECRET}")),
-        asked().header("Authorization", SECRET),
-        server.post(format!("{PATH}?secret={SECRET}")).body("{}"),
-    ] {
-        let response = request.clone().expect(401);
-        assert_eq!(response.error_code(), "UNAUTHORIZED", "{request:?}");
-        assert_eq!(response.the("WWW-Authenticate"), "Bearer");
-    }
-    // A page knows no secret; one that does is still a page.
-    for origin in ["http://evil.example", "http://localhost:5000", "null", ""] {
-        knowing(asked()).header("Origin", origin).refused(403, "DENIED");
-    }
-    for method in ["GET", "HEAD", "PUT", "DELETE"] {
-        let response = knowing(server.request(method, PATH)).send();
-        assert!(matches!(response.status, 404 | 405), "{method}: {response}");
-    }
-    nothing_is_there(&server, "app");
-    last(&ingest(&server, &id, "app", "1"), "done");
-}
-
-#[test]
-fn a_request_is_understood_or_refused() {
-    let Some(engine) = Engine::new("requests for an ingest") else { return };
-    let id = engine.build("scratch", "localhost/app:1", make_tree);
-    let server = serve(&engine).start();
-    let refused = |body: Value| {
-        let response = knowing(server.post(PATH).body(body.to_string())).send();
-        (response.status, response.error_code())
-    };
-    for body in [
-        json!({ "version": 2, "image": id, "name": "app", "tag": "1" }),
-        json!({ "version": 2, "what": "of another time" }),
-        json!({ "image": id, "name": "app" }),
-        json!({ "version": 1, "image": "localhost/app:1", "name": "app" }),
-        json!({ "version": 1, "image": "../../etc/shadow", "name": "app" }),
-        json!({ "version": 1, "image": &id[7..], "name": "app" }),
-        json!({ "version": 1, "image": id, "name": "../app" }),
-        json!({ "version": 1, "image": id, "name": "app", "tag": "a/b" }),
-        json!([]),
-        json!("x"),
-    ] {
-        assert_eq!(refused(body.clone()), (400, "UNSUPPORTED".to_owned()), "{body}");
-    }
-    let long = json!({ "version": 1, "image": id, "name": "app", "more": "x".repeat(5000) });
-    assert_eq!(refused(long), (413, "SIZE_INVALID".to_owned()));
-
-    // What the store does not hold, or cannot give, is told so that the client pushes it.
-    let absent = format!("sha256:{}", "0".repeat(64));
-    engine.podman(&[
-        "manifest",
-        "create",
-        "localhost/list:1",
-        "containers-storage:localhost/app:1",
-    ]);
-    let list = engine.podman(&["images", "--no-trunc", "--quiet", "localhost/list"]);
-    for image in [&absent, &list] {
-        let body = json!({ "version": 1, "image": image, "name": "app", "tag": "1" });
-        assert_eq!(refused(body), (404, "IMAGE_UNKNOWN".to_owned()), "{image}");
-    }
-    nothing_is_there(&server, "app");
-}
-
-#[test]
-fn there_is_no_ingest_unless_it_is_asked_for() {
-    let server = Server::start();
-    let image = format!("sha256:{}", "0".repeat(64));
-    let response = knowing(wish(&server, &image, "app", "1")).send();
-    assert_eq!(response.status, 404);
-    assert_ne!(response.error_code(), "IMAGE_UNKNOWN");
-}
-
-#[test]
-fn a_read_only_registry_takes_nothing_in() {
-    let Some(engine) = Engine::new("ingest into a read-only registry") else { return };
-    let id = engine.build("scratch", "localhost/app:1", make_tree);
-    let server = serve(&engine).arguments(["--read-only"]).start();
-    knowing(wish(&server, &id, "app", "1")).refused(405, "UNSUPPORTED");
-}
-
-#[test]
 fn images_that_come_after_the_start_are_found() {
     let Some(engine) = Engine::new("a store that is made later") else { return };
     let server = serve(&engine).start();
@@ -365,76 +238,6 @@ fn images_that_come_after_the_start_are_found() {
     last(&ingest(&server, &second, "app", "2"), "done");
     engine.podman(&["rmi", "localhost/app:2"]);
     knowing(wish(&server, &second, "other", "1")).refused(404, "IMAGE_UNKNOWN");
-}
-
-/// Does something to a file of the store; there is another one outside.
-type Damage = fn(file: &Path, outside: &Path);
-
-#[test]
-fn what_is_gone_or_damaged_moves_no_tag() {
-    let Some(engine) = Engine::new("damaged layers") else { return };
-    let outside = engine.file("outside", &"X".repeat(100_000));
-    let damages: [(&str, Damage); 5] = [
-        ("the file is gone", |file, _| fs::remove_file(file).unwrap()),
-        ("the file is shorter", |file, _| fs::write(file, "1").unwrap()),
-        ("the file has other bytes", |file, _| {
-            fs::write(file, "2".repeat(100_000)).unwrap();
-        }),
-        ("the file is a link out of the store", |file, outside| {
-            fs::remove_file(file).unwrap();
-            symlink(outside, file).unwrap();
-        }),
-        ("its folder is a link out of the store", |file, outside| {
-            fs::remove_dir_all(file.parent().unwrap()).unwrap();
-            symlink(outside.parent().unwrap(), file.parent().unwrap()).unwrap();
-        }),
-    ];
-    for (what, damage) in damages {
-        engine.podman(&["rmi", "--all", "--force"]);
-        let id = engine.build("scratch", "localhost/app:1", |root| {
-            fs::create_dir(root.join("etc")).unwrap();
-            fs::write(root.join("etc/outside"), "1".repeat(100_000)).unwrap();
-        });
-        let server = serve(&engine).start();
-        damage(&stored_file(&engine, "etc/outside"), &outside);
-        let events = ingest(&server, &id, "app", "1");
-        let message = last(&events, "failed")["message"].as_str().unwrap();
-        assert!(message.contains("sha256:"), "{what}: the layer is not named: {message}");
-        assert!(!message.contains(server.root().to_str().unwrap()), "{what}: {message}");
-        nothing_is_left(&server, "app");
-        server.log_line(|line| line.contains("WARN") && line.contains("ingest failed"));
-    }
-}
-
-#[test]
-fn a_layer_that_cannot_be_remade_is_told_before_anything_moves() {
-    let Some(engine) = Engine::new("layers without a tar-split file") else { return };
-    let id = engine.build("scratch", "localhost/app:1", make_tree);
-    let server = serve(&engine).start();
-    for entry in fs::read_dir(engine.root().join("overlay-layers")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.to_string_lossy().ends_with(".tar-split.gz") {
-            fs::remove_file(path).unwrap();
-        }
-    }
-    knowing(wish(&server, &id, "app", "1")).refused(404, "IMAGE_UNKNOWN");
-    nothing_is_left(&server, "app");
-}
-
-#[test]
-fn a_client_that_leaves_ends_it() {
-    const BYTES: u64 = 512 << 20;
-    let Some(engine) = Engine::new("clients of an ingest that leave") else { return };
-    let id = engine.build("scratch", "localhost/app:1", |root| {
-        fs::File::create(root.join("large")).unwrap().set_len(BYTES).unwrap();
-    });
-    let server = serve(&engine).start();
-    let mut connection = server.connect();
-    connection.write(&knowing(wish(&server, &id, "app", "1")).to_bytes()).unwrap();
-    connection.wait_for_bytes();
-    drop(connection);
-    server.log_line(|line| line.contains("INFO") && line.contains("ingest called off"));
-    nothing_is_left(&server, "app");
 }
 
 #[test]
@@ -479,38 +282,4 @@ fn the_store_is_only_read() {
     let before = state();
     last(&ingest(&server, &id, "app", "1"), "done");
     assert_eq!(state(), before);
-}
-
-#[test]
-fn half_of_the_settings_end_the_start() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    for (name, text) in [("secret", SECRET), ("short", "0123456789"), ("two", "0123456789 abcdef")]
-    {
-        fs::write(folder.path().join(name), text).unwrap();
-    }
-    for (storage, secret, told) in [
-        (Some("/storage"), None, "ingest-secret"),
-        (None, Some(path("secret")), "containers-storage"),
-        (Some("/storage"), Some(path("short")), "16 characters"),
-        (Some("/storage"), Some(path("two")), "one word"),
-        (Some("/storage"), Some(path("absent")), "No such file"),
-    ] {
-        let mut setup = Setup::new();
-        if let Some(storage) = storage {
-            setup = setup.variable("WHARF_SERVE_CONTAINERS_STORAGE", storage);
-        }
-        if let Some(secret) = &secret {
-            setup = setup.variable("WHARF_SERVE_INGEST_SECRET", secret);
-        }
-        let (code, log) = setup.refused(folder.path());
-        assert_eq!(code, 2, "{log}");
-        assert!(log.contains(told) && log.contains("hint: "), "{told} is not told: {log}");
-        assert!(!log.contains("0123456789"), "a secret is not for the log: {log}");
-    }
-    // A file that others can read is told, and no more.
-    let setup = Setup::new().arguments(["--containers-storage", "/storage"]);
-    let server = setup.arguments(["--ingest-secret", &path("secret")]).start();
-    let line = server.log_line(|line| line.contains("WARN") && line.contains("others can read"));
-    assert!(line.contains(&path("secret")) && !line.contains(SECRET), "{line}");
 }

@@ -271,19 +271,23 @@ mod tests {
         }
     }
 
+    const LENGTH_MAX: usize = 2 * zstd::BLOCK_BYTES;
+
+    /// Two blocks.
     fn length(compression: Compression) -> usize {
         match compression {
-            Compression::Zstd { .. } => 2 * zstd::BLOCK_BYTES,
+            Compression::Zstd { .. } => LENGTH_MAX,
             _ => 2 * gzip::BLOCK_BYTES,
         }
     }
 
     #[test]
     fn the_bytes_depend_on_the_content_alone() {
+        let long = content(LENGTH_MAX + 12_345);
         for compression in FORMS {
-            let content = content(length(compression) + 12_345);
+            let content = &long[..length(compression) + 12_345];
             let mut first = None;
-            for threads in [0, 1, 2, 3, 4] {
+            for threads in [0, 1, 2, 4] {
                 let mut out = Vec::new();
                 let told = Cell::new((0, 0));
                 let told_later = |read, written| {
@@ -291,14 +295,14 @@ mod tests {
                     assert!(before.0 <= read && before.1 <= written);
                 };
                 let compressed =
-                    compress(Pieces(&content, None), compression, threads, &mut out, told_later)
+                    compress(Pieces(content, None), compression, threads, &mut out, told_later)
                         .unwrap();
                 let first = first.get_or_insert(compressed);
                 assert_eq!(compressed, *first, "{compression} on {threads} threads");
                 assert_eq!(told.get(), (compressed.diff_size, compressed.size));
                 assert_eq!(compressed.digest, Digest::of(Algorithm::Sha256, &out));
                 assert_eq!(compressed.size, out.len() as u64);
-                assert_eq!(compressed.diff_id, Digest::of(Algorithm::Sha256, &content));
+                assert_eq!(compressed.diff_id, Digest::of(Algorithm::Sha256, content));
                 assert_eq!(compressed.diff_size, content.len() as u64);
                 assert!(decompressed(compression, &out) == content, "{compression}");
             }
@@ -307,11 +311,12 @@ mod tests {
 
     #[test]
     fn every_length_comes_back() {
+        let long = content(LENGTH_MAX);
         for compression in FORMS {
             let block = length(compression) / 2;
-            for length in [0, 1, 2, 3, block - 1, block, block + 1, 2 * block] {
-                let (content, mut out) = (content(length), Vec::new());
-                compress(&content[..], compression, 2, &mut out, |_, _| ()).unwrap();
+            for length in [0, 1, 2, block - 1, block, block + 1] {
+                let (content, mut out) = (&long[..length], Vec::new());
+                compress(content, compression, 2, &mut out, |_, _| ()).unwrap();
                 assert!(decompressed(compression, &out) == content, "{compression}, {length}");
             }
         }

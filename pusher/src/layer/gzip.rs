@@ -80,3 +80,24 @@ impl Sum {
         trailer
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_comes_out_the_same_whatever_was_compressed_before_it() {
+        let mut state = 1_u32;
+        let noise = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            b'a' + (state >> 16) as u8 % 4
+        });
+        let text: Vec<u8> = noise.take(300_000).collect();
+        let used = Blocks::new(6);
+        for pair in text.chunks_exact(2_000) {
+            let (before, block) = pair.split_at(500);
+            let fresh = Blocks::new(6).compress(before, block).unwrap();
+            assert!(used.compress(before, block).unwrap() == fresh);
+        }
+    }
+}

@@ -46,6 +46,8 @@ pub(crate) struct Chunks {
     pub(crate) answer: StatusCode,
     /// The most bytes with a `Content-Range`; more is answered 416.
     pub(crate) ranged_bytes_max: u64,
+    /// Whether a `Content-Range` is looked at; else what comes is added to what there is.
+    pub(crate) checks_range: bool,
     /// Whether `Range` stands still after the first request.
     pub(crate) range_sticks: bool,
 }
@@ -73,6 +75,7 @@ impl Default for Chunks {
             refusal: None,
             answer: StatusCode::ACCEPTED,
             ranged_bytes_max: u64::MAX,
+            checks_range: true,
             range_sticks: false,
         }
     }

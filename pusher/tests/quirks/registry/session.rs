@@ -118,7 +118,7 @@ impl House {
         body: &mut Incoming,
     ) -> io::Result<Option<Answer>> {
         let range = head.headers.get(CONTENT_RANGE).and_then(|it| it.to_str().ok());
-        if let Some(range) = range {
+        if let Some(range) = range.filter(|_| self.behaviour.chunks.checks_range) {
             let range: ContentRange = range.parse().map_err(io::Error::other)?;
             let is_next = range.first == self.content().sessions[id].bytes.len() as u64;
             if !is_next || range.length() > self.behaviour.chunks.ranged_bytes_max {

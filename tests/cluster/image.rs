@@ -15,7 +15,7 @@ pub(crate) const APP: &str = "localhost/app:1";
 /// `registry:2` as the Docker project packs it, around Debian's build of the program.
 pub(crate) const REGISTRY_2: &str = "localhost/registry:2";
 /// The base of all three.
-const DEBIAN: &str = "localhost/debian:bookworm";
+pub(crate) const DEBIAN: &str = "localhost/debian:bookworm";
 /// The packages of the base; part of the name under which it is kept, so that a change makes it anew.
 const PACKAGES: &str = "ca-certificates,curl,procps,iproute2";
 

@@ -17,6 +17,7 @@ mod client;
 mod cluster;
 mod command;
 mod image;
+mod ingest;
 mod machine;
 mod node;
 mod podman;

@@ -12,17 +12,30 @@ pub(crate) struct Registry {
     name: String,
     port: u16,
     volume: String,
+    /// Further options of `podman run`.
+    options: Vec<String>,
 }
 
 impl Registry {
     /// Starts `image` under `name` on the `kind` network, published on a free port of the loopback, with a
     /// volume named after it, and waits until it answers.
     pub(crate) fn start(podman: &Arc<Podman>, image: &str, name: &str) -> Self {
+        Self::start_with(podman, image, name, Vec::new())
+    }
+
+    /// The same with further options.
+    pub(crate) fn start_with(
+        podman: &Arc<Podman>,
+        image: &str,
+        name: &str,
+        options: Vec<String>,
+    ) -> Self {
         let registry = Self {
             podman: Arc::clone(podman),
             name: name.into(),
             port: free_port(),
             volume: format!("{name}-data"),
+            options,
         };
         registry.run(image);
         registry
@@ -37,7 +50,7 @@ impl Registry {
     fn run(&self, image: &str) {
         let published = format!("127.0.0.1:{}:5000", self.port);
         let volume = format!("{}:/var/lib/registry", self.volume);
-        self.podman.run([
+        let mut run = self.podman.podman([
             "run",
             "--detach",
             "--name",
@@ -53,8 +66,8 @@ impl Registry {
             "--volume",
             &volume,
             "--restart=always",
-            image,
         ]);
+        command::run(run.args(&self.options).arg(image));
         self.wait_until_ready();
     }
 

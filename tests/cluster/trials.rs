@@ -6,6 +6,7 @@ use crate::client::{self, Client};
 use crate::cluster::Cluster;
 use crate::command;
 use crate::image;
+use crate::ingest;
 use crate::registry::Registry;
 
 type Run = fn(&Cluster);
@@ -31,6 +32,20 @@ pub(crate) fn all() -> Vec<(&'static str, Run)> {
         ("a_restart_keeps_what_was_pushed", a_restart_keeps_what_was_pushed),
         ("podman_stop_ends_it_in_time_with_exit_0", podman_stop_ends_it_in_time_with_exit_0),
         ("registry_2_and_wharf_change_places", registry_2_and_wharf_change_places),
+        (
+            "ingest_brings_an_image_and_a_node_runs_it",
+            ingest::ingest_brings_an_image_and_a_node_runs_it,
+        ),
+        ("ingest_works_while_podman_builds", ingest::ingest_works_while_podman_builds),
+        (
+            "ingest_of_an_image_that_is_removed_is_whole_or_nothing",
+            ingest::ingest_of_an_image_that_is_removed_is_whole_or_nothing,
+        ),
+        ("ingest_needs_the_secret", ingest::ingest_needs_the_secret),
+        (
+            "ingest_has_mounts_that_cannot_be_written",
+            ingest::ingest_has_mounts_that_cannot_be_written,
+        ),
         ("the_containerfile_builds_the_same_image", the_containerfile_builds_the_same_image),
     ]
 }

@@ -3,8 +3,10 @@
 //!
 //! `POST /wharf/ingest` with an [`IngestRequest`] and `Authorization: Bearer SECRET`. The answer is
 //! 200 with one JSON [`IngestEvent`] a line, the last one `done` or `failed`; or an error body: 401
-//! without the right secret, 403 to a web page, 404 `IMAGE_UNKNOWN` if the store does not hold the
-//! image, 404 without an error body where there is no ingest, 400 `UNSUPPORTED` for another version.
+//! without the right secret, 403 to a web page, 404 [`IMAGE_UNKNOWN`] if the store does not hold the
+//! image, or not in a form that can be taken in, and 400 `UNSUPPORTED` for another version. Where
+//! there is no ingest it is 404, as for any path that does not exist. Closing the connection calls
+//! the ingest off.
 
 use serde::{Deserialize, Serialize};
 

@@ -116,7 +116,8 @@ mod tests {
         for (listen, asked) in [
             ("0.0.0.0:5000", "127.0.0.1:5000"),
             ("[::]:5001", "127.0.0.1:5001 and [::1]:5001"),
-            ("10.0.0.1:5000", "10.0.0.1:5000"),
+            // Another machine would be asked by TLS, if nothing were said.
+            ("10.0.0.1:5000", "http://10.0.0.1:5000"),
         ] {
             config.listen = vec![listen.parse().unwrap()];
             assert_eq!(listed(&own_addresses(&config)), asked);

@@ -202,6 +202,12 @@ fn of_serve(error: &ServeError) -> (Exit, Option<String>) {
                   may need its owner changed, or :Z where SELinux is on",
             ),
         ),
+        ServeError::Open(OpenError::Divided { .. }) => (
+            Misused,
+            hint(
+                "mount one volume at the root, with nothing mounted below it: a blob comes to its place by a rename",
+            ),
+        ),
         ServeError::Open(OpenError::Prepare(_)) => {
             (Failed, hint("look at the volume: is it full, or mounted read-only?"))
         }

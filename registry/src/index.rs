@@ -5,10 +5,10 @@
 //! never written down, so there is nothing to distrust after registry:2 has used the volume. What is
 //! kept is bounded by its size in memory; an index that was dropped is read again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wharf_oci::{Descriptor, Digest, Manifest, RepositoryName, Tag};
+use wharf_oci::{Algorithm, Descriptor, Digest, Manifest, RepositoryName, Tag};
 
 use crate::registry::Floor;
 use crate::store::error::StoreError;
@@ -47,13 +47,16 @@ struct Weighed {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     tags: Option<BTreeMap<Tag, Digest>>,
+    /// What tags pointed at that could not be read. Should such a manifest come back, so do they.
+    dangling: HashSet<Digest>,
     manifests: Option<Manifests>,
 }
 
 /// What the manifests of a repository say.
 #[derive(Debug, Default)]
 struct Manifests {
-    /// By the digest of the subject, then by the referrer's own.
+    /// By the digest of the subject, then by the SHA-256 of the referrer, which may have been pushed
+    /// by two names.
     referrers: BTreeMap<Digest, BTreeMap<Digest, Descriptor>>,
     /// The size that manifests give to a blob; the first one that was read counts.
     sizes: HashMap<Digest, u64>,
@@ -76,7 +79,8 @@ impl Indexes {
         let index = self.of(name);
         let mut held = lock(&index);
         if held.tags.is_none() {
-            held.tags = Some(read_tags(floor, name)?);
+            let (tags, dangling) = read_tags(floor, name)?;
+            (held.tags, held.dangling) = (Some(tags), dangling);
         }
         let result = answer(held.tags.get_or_insert_default());
         self.bound(name, held.bytes());
@@ -130,6 +134,9 @@ impl Indexes {
     /// Notes a manifest that the store holds from now on.
     pub(crate) fn manifest_put(&self, name: &RepositoryName, digest: &Digest, manifest: &Manifest) {
         self.change(name, |index| {
+            if index.awaits(digest, manifest) {
+                index.tags = None;
+            }
             if let Some(manifests) = &mut index.manifests {
                 manifests.add(digest, manifest);
             }
@@ -194,9 +201,16 @@ impl Indexes {
 }
 
 impl Index {
+    /// Whether a tag points at this manifest that was left out of the list without it.
+    fn awaits(&self, digest: &Digest, manifest: &Manifest) -> bool {
+        let by_other_name = || Digest::of(Algorithm::Sha256, manifest.bytes());
+        !self.dangling.is_empty()
+            && (self.dangling.contains(digest) || self.dangling.contains(&by_other_name()))
+    }
+
     fn bytes(&self) -> usize {
-        let tags = self.tags.as_ref().map_or(0, |tags| tags.len() * ENTRY_BYTES);
-        ENTRY_BYTES + tags + self.manifests.as_ref().map_or(0, |manifests| manifests.bytes)
+        let tags = self.tags.as_ref().map_or(0, BTreeMap::len) + self.dangling.len();
+        ENTRY_BYTES * (1 + tags) + self.manifests.as_ref().map_or(0, |manifests| manifests.bytes)
     }
 }
 
@@ -219,15 +233,21 @@ impl Manifests {
             });
         }
         if let Some(subject) = manifest.subject() {
+            let stored = Digest::of(Algorithm::Sha256, manifest.bytes());
+            let known = self.referrers.entry(subject.digest).or_default();
+            // Listed once, by the name that says more: SHA-256 goes without saying.
+            if *digest == stored && known.contains_key(&stored) {
+                return;
+            }
             let referrer = describe(digest, manifest);
             self.bytes += ENTRY_BYTES + text_bytes(&referrer.annotations);
-            self.referrers.entry(subject.digest).or_default().insert(*digest, referrer);
+            known.insert(stored, referrer);
         }
     }
 
     fn remove(&mut self, digest: &Digest) {
         self.referrers.retain(|_, referrers| {
-            referrers.remove(digest);
+            referrers.retain(|stored, referrer| stored != digest && referrer.digest != *digest);
             !referrers.is_empty()
         });
     }
@@ -253,8 +273,12 @@ fn read_manifest(floor: &Floor, revision: &Revision) -> Result<Option<Manifest>,
     Ok(bytes.and_then(|bytes| Manifest::from_stored(bytes).ok()))
 }
 
-/// Tags that point at a manifest which can be read; the others are left over from a crash.
-fn read_tags(floor: &Floor, name: &RepositoryName) -> Result<BTreeMap<Tag, Digest>, StoreError> {
+/// Tags that point at a manifest which can be read, and what the others point at: those are left over
+/// from a crash, or wait for a manifest that was deleted.
+fn read_tags(
+    floor: &Floor,
+    name: &RepositoryName,
+) -> Result<(BTreeMap<Tag, Digest>, HashSet<Digest>), StoreError> {
     let mut readable: HashMap<Digest, bool> = HashMap::new();
     let mut tags = BTreeMap::new();
     for (tag, digest) in floor.store.tags(name)? {
@@ -273,7 +297,8 @@ fn read_tags(floor: &Floor, name: &RepositoryName) -> Result<BTreeMap<Tag, Diges
             tags.insert(tag, digest);
         }
     }
-    Ok(tags)
+    readable.retain(|_, is_readable| !*is_readable);
+    Ok((tags, readable.into_keys().collect()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -27,6 +27,7 @@ mod link;
 #[cfg_attr(not(target_os = "linux"), path = "store/no_mapping.rs")]
 mod mapping;
 mod mappings;
+mod mount;
 mod regular;
 pub(crate) mod repository;
 pub(crate) mod revision;
@@ -83,6 +84,14 @@ pub enum OpenError {
     /// Another process writes this volume, or its lock cannot be taken.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// A folder of the volume is a mount of its own, and nothing can be renamed into it.
+    #[error("cannot use {} as the registry's root: {} below it is a mount of its own", root.display(), folder.display())]
+    Divided {
+        /// The root folder as it was given.
+        root: PathBuf,
+        /// The folder below it.
+        folder: PathBuf,
+    },
     /// wharf's own folder on the volume cannot be prepared.
     #[error("cannot prepare the volume")]
     Prepare(#[source] StoreError),
@@ -98,6 +107,11 @@ impl Store {
         let usable = |source| OpenError::Root { root: root.to_path_buf(), source };
         fs::create_dir_all(layout.own()).map_err(usable)?;
         fs::create_dir_all(layout.repositories()).map_err(usable)?;
+        for folder in [layout.repositories(), layout.blobs()] {
+            if !on_one_mount(&layout.own(), &folder).map_err(usable)? {
+                return Err(OpenError::Divided { root: root.to_path_buf(), folder });
+            }
+        }
         let lock = VolumeLock::take(&layout.own().join("lock"))?;
         let staging = Staging::prepare(&layout.staging()).map_err(OpenError::Prepare)?;
         Ok(Self {
@@ -211,4 +225,10 @@ impl Store {
         }
         Ok(was_there)
     }
+}
+
+/// Whether files can be renamed from one folder to the other; a folder that is not there yet will be
+/// made where it belongs.
+fn on_one_mount(one: &Path, other: &Path) -> std::io::Result<bool> {
+    Ok(!other.exists() || mount::mount_of(one)? == mount::mount_of(other)?)
 }

@@ -303,9 +303,8 @@ fn links_that_say_nothing_read_as_absent() {
     assert_eq!(repository.tags(), ["emptied", "kept"]);
 }
 
-/// A server whose store is a file system of `size` in its memory, which goes with it.
-fn on_a_small_disk(size: &str) -> Option<Server> {
-    let what = "a full disk";
+/// A server that runs `mounts` first, in a mount namespace of its own; its root is in `$root`.
+fn with_mounts(what: &str, mounts: &str) -> Option<Setup> {
     if !has_program("unshare", what) {
         return None;
     }
@@ -316,10 +315,30 @@ fn on_a_small_disk(size: &str) -> Option<Server> {
         left_out(what, "mounting is not allowed here");
         return None;
     }
-    let script = format!(
-        "for root; do :; done; mount -t tmpfs -o size={size} tmpfs \"$root\" && exec \"$@\""
-    );
-    Some(Setup::new().wrapper(["unshare", "--mount", "sh", "-c", &script, "sh"]).start())
+    let script = format!("for root; do :; done; {mounts} && exec \"$@\"");
+    Some(Setup::new().wrapper(["unshare", "--mount", "sh", "-c", &script, "sh"]))
+}
+
+/// A server whose store is a file system of `size` in its memory, which goes with it.
+fn on_a_small_disk(size: &str) -> Option<Server> {
+    let mounts = format!("mount -t tmpfs -o size={size} tmpfs \"$root\"");
+    with_mounts("a full disk", &mounts).map(Setup::start)
+}
+
+#[test]
+fn a_volume_of_two_mounts_is_refused_at_the_start() {
+    for folder in ["docker", "docker/registry/v2/blobs"] {
+        // A bind: the same file system, and yet nothing can be renamed into it.
+        let mounts = format!(
+            "mkdir -p \"$root/{folder}\" && mount --bind \"$root/{folder}\" \"$root/{folder}\""
+        );
+        let Some(setup) = with_mounts("a divided volume", &mounts) else { return };
+        let root = tempfile::TempDir::new().unwrap();
+        let (code, said) = setup.refused(root.path());
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("is a mount of its own"), "{said}");
+        assert!(said.contains("mount one volume at the root"), "{said}");
+    }
 }
 
 #[test]

@@ -244,3 +244,22 @@ fn a_descriptor_with_everything_is_fine_as_a_subject() {
     let of = subject["digest"].as_str().unwrap();
     assert_eq!(digests(&repository.referrers(of)), [manifest.digest()]);
 }
+
+#[test]
+fn a_referrer_of_two_names_is_listed_once() {
+    let server = Server::start();
+    let (repository, subject) = with_subject(&server);
+    let of = subject["digest"].as_str().unwrap();
+    assert_eq!(repository.referrers(of), [json!(null); 0], "read before, so that it is kept up");
+    let manifest = artifact(&subject, ARTIFACT, "two names");
+    let by_sha512 = Algorithm::Sha512.digest(&manifest.bytes);
+    repository.put(&by_sha512, &manifest).expect(201);
+    repository.put("tagged", &manifest).expect(201);
+    assert_eq!(digests(&repository.referrers(of)), [by_sha512.clone()]);
+    let kept_up = repository.referrers(of);
+    let server = server.restart();
+    let repository = Repository::new(&server, NAME);
+    assert_eq!(repository.referrers(of), kept_up, "read from the volume it is the same");
+    server.delete(repository.manifest_path(&by_sha512)).expect(202);
+    assert_eq!(repository.referrers(of), [json!(null); 0]);
+}

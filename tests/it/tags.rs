@@ -179,3 +179,23 @@ fn hundreds_of_tags_are_listed() {
     assert_eq!(all.len(), 300);
     assert!(all.is_sorted());
 }
+
+#[test]
+fn a_tag_is_back_when_its_manifest_is() {
+    let server = Server::start();
+    let repository = Repository::new(&server, NAME);
+    repository.push_named("stays");
+    let (blobs, manifest) = image(Algorithm::Sha256, "lost");
+    let digest = repository.push_image("lost", &blobs, &manifest);
+    let hex = digest.strip_prefix("sha256:").unwrap().to_owned();
+    // As a volume looks of which somebody has deleted a manifest by hand.
+    let server = server.restart_after(|root| {
+        let revisions = format!("docker/registry/v2/repositories/{NAME}/_manifests/revisions");
+        std::fs::remove_dir_all(root.join(revisions).join("sha256").join(&hex)).unwrap();
+    });
+    let repository = Repository::new(&server, NAME);
+    assert_eq!(repository.tags(), ["stays"]);
+    repository.put(&digest, &manifest).expect(201);
+    assert_eq!(repository.tags(), ["lost", "stays"]);
+    assert_eq!(repository.manifest("lost").expect(200).body, manifest.bytes);
+}

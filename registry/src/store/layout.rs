@@ -62,11 +62,16 @@ impl Layout {
             "bytes are kept under their sha256"
         );
         let hex = stored.hex();
-        let mut path = self.registry.join("blobs/sha256");
+        let mut path = self.blobs();
+        path.push("sha256");
         path.push(&hex[..2]);
         path.push(&hex);
         path.push("data");
         path
+    }
+
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.registry.join("blobs")
     }
 
     pub(crate) fn repositories(&self) -> PathBuf {

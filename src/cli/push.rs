@@ -31,7 +31,7 @@ use crate::cli::credentials::auth_files;
 use crate::cli::progress::layers::Shown;
 use crate::cli::remote::TrustArgs;
 use crate::failure::Failure;
-use crate::process::{Machine, Runner};
+use crate::process::{Machine, RunError, Runner};
 use crate::report::Report;
 use destination::Registries;
 use found::Finder;
@@ -150,8 +150,12 @@ pub fn run(args: PushArgs, report: &Report) -> Result<(), Failure> {
             let reason = error.to_string();
             job.finder.voice.explain(format_args!("once more through Podman, since {reason}"));
             done = job.leaving_store(reason).run(shown);
-        } else if found::is_forbidden(error) && job.finder.surroundings.can_unshare() {
-            return Err(unshare(&job).into());
+        } else if job.is_barred_by(error) {
+            match unshare(&job) {
+                // What was said first is then all that there is to say.
+                RunError::Missing { .. } => {}
+                failure => return Err(PushError::Unshare(failure).into()),
+            }
         }
     }
     match done? {
@@ -164,11 +168,11 @@ pub fn run(args: PushArgs, report: &Report) -> Result<(), Failure> {
 }
 
 /// Goes on as the user who can read the store's files; comes back only if that failed.
-fn unshare(job: &Job) -> PushError {
+fn unshare(job: &Job) -> RunError {
     job.finder.voice.explain("the store's files belong to mapped users: on under `podman unshare`");
     let own = std::env::current_exe().map_or_else(|_| "wharf".into(), OsString::from);
     let words = std::env::args_os().skip(1).collect();
-    PushError::Unshare(engine::go_on_unshared(&*job.finder.runner, own, words))
+    engine::go_on_unshared(&*job.finder.runner, own, words)
 }
 
 /// What the flags mean together.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io::IsTerminal;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::mpsc;
@@ -18,6 +18,9 @@ use crate::report::Report;
 
 /// Redrawings in a second: as often as an eye follows, and no burden to the push.
 const DRAWS_PER_SECOND: u8 = 15;
+
+/// In a shorter time a speed says nothing.
+const SPEED_TIME_MIN: Duration = Duration::from_millis(250);
 
 const STYLE: &str = "{prefix:.dim}  {bar:24.cyan}  {msg}";
 
@@ -95,6 +98,8 @@ struct Blob {
     size: u64,
     is_layer: bool,
     began: Instant,
+    /// When the first byte of it went.
+    sent_since: Option<Instant>,
     /// The bytes that go, once that is known: less than its size if it is compressed.
     goes: Option<u64>,
     bar: Option<ProgressBar>,
@@ -111,9 +116,15 @@ impl Screen {
     fn take(&mut self, event: Event) {
         match event {
             Event::Found { digest, size, is_layer } => {
-                let began = Instant::now();
-                let blob = Blob { size, is_layer, began, goes: None, bar: None, is_done: false };
-                self.blobs.entry(digest).or_insert(blob);
+                self.blobs.entry(digest).or_insert(Blob {
+                    size,
+                    is_layer,
+                    began: Instant::now(),
+                    sent_since: None,
+                    goes: None,
+                    bar: None,
+                    is_done: false,
+                });
             }
             Event::Present { digest } => self.done(&digest, |_| "there already".to_owned()),
             Event::Mounted { digest, from } => self.done(&digest, |_| match &from {
@@ -127,8 +138,11 @@ impl Screen {
                 self.moved(&digest, read, None, text);
             }
             Event::Sent { digest, sent, of } => {
-                let began = self.blobs.get(&digest).map(|blob| blob.began.elapsed());
-                let speed = Speed(sent, began.unwrap_or_default());
+                let Some(blob) = self.blobs.get_mut(&digest) else { return };
+                let since = blob.sent_since.get_or_insert_with(Instant::now);
+                let time = since.elapsed();
+                let speed = (time > SPEED_TIME_MIN).then(|| Speed(sent, time).to_string());
+                let speed = speed.unwrap_or_default();
                 let text = |_| format!("{} of {}  {speed}", Bytes(sent), Bytes(of));
                 self.moved(&digest, sent, Some(of), text);
             }

@@ -11,6 +11,7 @@ use wharf_pusher::source::SourceError;
 use wharf_storage_reader::LocationError;
 
 use super::road::{Impossible, SecretFileError};
+use crate::cli::registries::RulesError;
 use crate::cli::remote::of_access;
 use crate::process::RunError;
 
@@ -97,6 +98,9 @@ pub enum PushError {
     /// The secret for ingest cannot be had.
     #[error(transparent)]
     Secret(#[from] SecretFileError),
+    /// The user's own rules are in the way of the registry.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// The client of the registry cannot be made: a certificate that is none, most often.
     #[error(transparent)]
     Client(#[from] wharf_client::Error),
@@ -107,7 +111,7 @@ pub enum PushError {
     #[error("cannot start the runtime of the push")]
     Runtime(#[source] io::Error),
     /// The person at the terminal ended it.
-    #[error("interrupted: no tag was moved")]
+    #[error("interrupted; no tag moved to an image that is not whole")]
     Interrupted,
 }
 

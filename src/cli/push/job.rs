@@ -18,12 +18,13 @@ use wharf_pusher::progress::Events;
 use super::destination::Destination;
 use super::engine::Described;
 use super::error::PushError;
-use super::found::{Finder, Found, Place, everything};
+use super::found::{Finder, Found, Place, everything, is_forbidden};
 use super::origin::Origin;
 use super::outcome::Outcomes;
 use super::plan::Plans;
 use super::road::Via;
 use crate::cli::progress::layers::{Layers, Shown};
+use crate::cli::registries::by_rules;
 use crate::cli::serve::signals::Signals;
 
 /// How long a push that was interrupted may take to leave the registry clean.
@@ -90,6 +91,12 @@ impl Job {
     pub fn leaving_store(&self, reason: String) -> Self {
         let finder = Finder { leaves_store: Some(reason), ..self.finder.clone() };
         Self { finder, ..self.clone() }
+    }
+
+    /// Whether it failed since this user may not read the store's files, and may do so elsewhere.
+    pub fn is_barred_by(&self, error: &PushError) -> bool {
+        let reads_store = self.wanted.iter().any(|it| matches!(it.origin, Origin::Engine(_)));
+        reads_store && self.finder.surroundings.can_unshare() && is_forbidden(error)
     }
 
     /// Does it, and shows it.
@@ -172,13 +179,14 @@ impl Job {
     }
 
     fn connect(&self, address: &RegistryAddress) -> Result<RegistryClient, PushError> {
-        let options = Options {
-            trust: self.trust.clone(),
-            credentials: self.credentials.clone(),
-            pushes: true,
-            ..Options::default()
-        };
-        Ok(RegistryClient::connect(address.clone(), options)?)
+        let (mut trust, mut address) = (self.trust.clone(), address.clone());
+        // What is on this machine needs no rules, and no time to read them.
+        if !address.is_local() {
+            address = by_rules(address, &mut trust)?;
+        }
+        let credentials = self.credentials.clone();
+        let options = Options { trust, credentials, pushes: true, ..Options::default() };
+        Ok(RegistryClient::connect(address, options)?)
     }
 
     fn warn_of_platform(&self, wanted: &Wanted, image: &Described, destination: &Destination) {

@@ -118,8 +118,11 @@ impl Outcome {
         if let Some(time) = time {
             parts.push(took(self.sent_bytes, time));
         }
-        let rewritten = if self.same_manifest { "" } else { " (not the local one)" };
-        format!("{}: {}\n{}{rewritten}", self.reference, parts.join(", "), self.digest)
+        let mut words = format!("{}: {}\n{}", self.reference, parts.join(", "), self.digest);
+        if !self.same_manifest {
+            words.push_str("\nnot the local digest, as the layers go in another form");
+        }
+        words
     }
 }
 
@@ -187,8 +190,8 @@ mod tests {
         assert_eq!(
             words(mixed),
             format!(
-                "localhost:5000/app:v1: taken in 600 B, mounted 5.0 kB, 210.0 ms\n{digest} (not the \
-                 local one)"
+                "localhost:5000/app:v1: taken in 600 B, mounted 5.0 kB, 210.0 ms\n{digest}\nnot the \
+                 local digest, as the layers go in another form"
             )
         );
     }

@@ -66,5 +66,5 @@ fn compression_is_by_where_it_goes_and_by_the_flag() {
     assert_eq!(media_types(&["--compression", "zstd"]).matches("zstd\"").count(), 2);
     let (_, words) =
         said(&mut push(&engine, server.address(), ["app:v1", "--compression", "zstd"]));
-    assert!(words.contains("not the local one"), "the digest is another: {words}");
+    assert!(words.contains("not the local digest"), "the digest is another: {words}");
 }

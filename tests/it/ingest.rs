@@ -9,7 +9,7 @@ use std::process::Command;
 
 use crate::content::sha256;
 use crate::engine::Engine;
-use crate::harness::{Server, Setup};
+use crate::harness::{Server, Setup, program};
 use crate::repository::Repository;
 use crate::wire::{Request, Response};
 use serde_json::{Value, json};
@@ -223,6 +223,45 @@ fn a_pulled_image_has_its_layers_uncompressed() {
     };
     assert_eq!(digests(&pulled), digests(&built));
     assert_ne!(done["digest"], local["digest"], "Skopeo's manifest was of another form");
+}
+
+/// Pushes by `wharf push`, by one road and no other.
+fn push(engine: &Engine, server: &Server, image: &str, road: &str, target: &str) {
+    let mut push = Command::new(program());
+    push.args(["push", "--quiet", "--via", road, "--as", target, image]);
+    push.arg("--registry").arg(server.address().to_string());
+    push.arg("--storage-root").arg(engine.root());
+    push.arg("--ingest-secret").arg(engine.file("secret", SECRET));
+    push.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", server.root());
+    let output = push.output().unwrap();
+    assert!(output.status.success(), "{push:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn both_roads_end_at_the_same_digest() {
+    let Some(engine) = Engine::new("both roads of wharf push") else { return };
+    two_layers(&engine);
+    let server = serve(&engine).start();
+    // A pulled image is one whose manifest has to be rewritten.
+    let target = format!("docker://{}/compressed:1", server.address());
+    let source = engine.transport("localhost/app:1");
+    engine.skopeo(&["copy", "--quiet", "--dest-tls-verify=false", &source, &target]);
+    let pulled = Engine::new("both roads of wharf push").unwrap();
+    let store = pulled.transport("localhost/app:1");
+    pulled.skopeo(&["copy", "--quiet", "--src-tls-verify=false", &target, &store]);
+
+    for engine in [&engine, &pulled] {
+        // Each road has a registry of its own, with nothing in it.
+        let digests = ["ingest", "stream"].map(|road| {
+            let server = serve(engine).start();
+            push(engine, &server, "localhost/app:1", road, "app:1");
+            let taken = server.log().contains("ingested");
+            assert_eq!(taken, road == "ingest", "{}", server.log());
+            let manifest = Repository::new(&server, "app").manifest("1").expect(200);
+            (manifest.the("Docker-Content-Digest").to_owned(), manifest.body)
+        });
+        assert_eq!(digests[0], digests[1]);
+    }
 }
 
 #[test]

@@ -35,6 +35,7 @@ mod manifests;
 mod matrix;
 mod memory;
 mod mount;
+mod oci_client;
 mod operations;
 mod origin;
 mod pull;

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io::IsTerminal;
-use std::thread::JoinHandle;
+use std::sync::{self, mpsc::Receiver};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -19,6 +19,10 @@ use crate::report::Report;
 /// Redrawings in a second: as often as an eye follows, and no burden to the push.
 const DRAWS_PER_SECOND: u8 = 15;
 
+/// How long the last drawing is waited for, after a push that came to its end.
+const DRAWING_MAX: Duration = Duration::from_secs(5);
+/// How long it is waited for after one that did not: somebody wants to be gone.
+const LEAVING_MAX: Duration = Duration::from_millis(100);
 /// In a shorter time a speed says nothing.
 const SPEED_TIME_MIN: Duration = Duration::from_millis(250);
 
@@ -50,24 +54,27 @@ impl Shown {
 #[derive(Debug)]
 pub struct Layers {
     events: Events,
-    drawing: Option<JoinHandle<()>>,
+    drawn: Option<Receiver<()>>,
 }
 
 impl Layers {
     /// Begins to show. Drawing has a thread of its own, so that a slow terminal slows nothing.
     pub fn show(shown: Shown, report: Report) -> Self {
         if shown == Shown::Nothing {
-            return Self { events: Events::default(), drawing: None };
+            return Self { events: Events::default(), drawn: None };
         }
         let (sender, mut receiver) = mpsc::unbounded_channel();
-        let drawing = std::thread::spawn(move || {
+        let (ended, drawn) = sync::mpsc::channel();
+        std::thread::spawn(move || {
             let mut screen = Screen::new(shown, report);
             while let Some(event) = receiver.blocking_recv() {
                 screen.take(event);
             }
             screen.clear();
+            // Nobody waits any more: it was late.
+            _ = ended.send(());
         });
-        Self { events: Events::to(sender), drawing: Some(drawing) }
+        Self { events: Events::to(sender), drawn: Some(drawn) }
     }
 
     /// Where the push tells its events.
@@ -75,13 +82,14 @@ impl Layers {
         &self.events
     }
 
-    /// Waits until everything told so far is shown, and takes the bars away. Everybody else's
-    /// [`Events`] have to be gone by now.
-    pub fn end(self) {
+    /// Waits until everything told so far is shown, and takes the bars away. Whoever still has
+    /// [`Events`] by now, as a thread that reads a layer nobody wants any more, is not waited for.
+    pub fn end(self, is_whole: bool) {
         drop(self.events);
-        if let Some(drawing) = self.drawing {
-            // A thread that failed has drawn less: the push is none the worse.
-            _ = drawing.join();
+        let patience = if is_whole { DRAWING_MAX } else { LEAVING_MAX };
+        if let Some(drawn) = self.drawn {
+            // A thread that failed, or is late, has drawn less: the push is none the worse.
+            _ = drawn.recv_timeout(patience);
         }
     }
 }
@@ -246,10 +254,15 @@ mod tests {
     }
 
     #[test]
-    fn the_end_waits_for_what_was_told() {
+    fn the_end_waits_for_what_was_told_and_for_nobody_who_lingers() {
         let layers = Layers::show(Shown::Lines, Report::new(false));
         let digest = Digest::of(Algorithm::Sha256, b"config");
         layers.events().tell(Event::Found { digest, size: 1, is_layer: false });
-        layers.end();
+        layers.end(true);
+        // Not for ever, though.
+        let layers = Layers::show(Shown::Lines, Report::new(false));
+        let kept = layers.events().clone();
+        layers.end(false);
+        kept.tell(Event::Stored { digest });
     }
 }

@@ -110,7 +110,7 @@ impl Job {
         let done = self.run_until_interrupted(&runtime, &layers);
         // What is being read is not waited for: nobody wants it any more.
         runtime.shutdown_background();
-        layers.end();
+        layers.end(done.is_ok());
         done
     }
 

@@ -96,7 +96,7 @@ impl Slow {
         let (now, later) = request.split_at(request.len() - (bytes.len() - now));
         let mut connection = repository.server.connect();
         connection.write(now).unwrap();
-        Self { connection, left: later.to_vec().into_iter() }
+        Self { connection, left: Vec::from(later).into_iter() }
     }
 
     fn end(mut self) {

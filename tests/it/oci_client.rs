@@ -51,7 +51,8 @@ fn pushes_and_pulls_in_one_request_and_in_chunks() {
         });
         let mut found: Vec<_> = pulled.layers.iter().map(ImageLayer::sha256_digest).collect();
         let mut sent: Vec<_> = layers.iter().map(ImageLayer::sha256_digest).collect();
-        (found.sort(), sent.sort());
+        found.sort();
+        sent.sort();
         assert_eq!(found, sent, "{tag}");
         let served = Repository::new(&server, NAME).manifest(tag).expect(200);
         assert_eq!(pulled.digest.unwrap(), sha256(&served.body), "{tag}");

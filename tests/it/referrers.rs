@@ -255,7 +255,7 @@ fn a_referrer_of_two_names_is_listed_once() {
     let by_sha512 = Algorithm::Sha512.digest(&manifest.bytes);
     repository.put(&by_sha512, &manifest).expect(201);
     repository.put("tagged", &manifest).expect(201);
-    assert_eq!(digests(&repository.referrers(of)), [by_sha512.clone()]);
+    assert_eq!(digests(&repository.referrers(of)), std::slice::from_ref(&by_sha512));
     let kept_up = repository.referrers(of);
     let server = server.restart();
     let repository = Repository::new(&server, NAME);

@@ -45,8 +45,6 @@ pub(crate) struct FileEntry {
     pub(crate) name: Vec<u8>,
     /// The length of its content in bytes; never 0.
     pub(crate) size: u64,
-    /// The CRC-64 of its content, as ISO 3309 has it, if it was recorded.
-    pub(crate) checksum: Option<u64>,
 }
 
 /// Why a record cannot be read on.
@@ -141,16 +139,10 @@ impl<R: Read> TarSplit<R> {
                     if let Some(raw) = line.name_raw.filter(|raw| !raw.is_empty()) {
                         decoded(raw, &mut name)?;
                     }
-                    let checksum = line.payload.map(|text| {
-                        let mut bytes = Vec::with_capacity(8);
-                        decoded(text, &mut bytes)?;
-                        bytes.try_into().map(u64::from_be_bytes).map_err(|_| senseless())
-                    });
                     let size = line.size.and_then(|size| u64::try_from(size).ok());
                     return Ok(Some(Entry::File(FileEntry {
                         name,
                         size: size.ok_or_else(senseless)?,
-                        checksum: checksum.transpose()?,
                     })));
                 }
                 _ => return Err(senseless()),

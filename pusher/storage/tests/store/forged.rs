@@ -62,12 +62,7 @@ impl Forged {
 
     /// Writes the record of an archive that has the contents of these files.
     pub(crate) fn record(&self, files: &[(&str, &[u8])]) {
-        let line = |(name, content): &(&str, &[u8])| {
-            let mut checksum = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64GoIso);
-            checksum.update(content);
-            let checksum = STANDARD.encode(checksum.finalize().to_be_bytes());
-            json!({"type": 1, "name": name, "size": content.len(), "payload": checksum})
-        };
+        let line = |(name, content): &(&str, &[u8])| json!({"type": 1, "name": name, "size": content.len(), "payload": "AAAAAAAAAAA="});
         self.record_of(&files.iter().map(line).collect::<Vec<_>>());
     }
 

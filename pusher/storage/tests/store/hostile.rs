@@ -116,9 +116,8 @@ fn only_regular_files_are_opened() {
 }
 
 #[test]
-fn a_changed_file_is_named() {
-    let other_content = SECRET.to_ascii_uppercase();
-    for content in [&SECRET[..5], &[SECRET, b"more"].concat(), &other_content] {
+fn a_file_of_another_size_is_named() {
+    for content in [&SECRET[..5], &[SECRET, b"more"].concat()] {
         let forged = forged("file");
         fs::write(forged.diff().join("file"), content).unwrap();
         let (_, error) = read(&forged);

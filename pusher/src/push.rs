@@ -103,8 +103,8 @@ pub struct Pushed {
     pub reference: Reference,
     /// The manifest's digest there.
     pub digest: Digest,
-    /// Whether that is the manifest that the source gave, byte for byte; else it was rewritten for
-    /// layers in another form.
+    /// Whether that is the manifest under which the image was built or pulled, byte for byte; else it
+    /// was rewritten for layers in another form.
     pub is_original: bool,
     /// Whether the reference pointed at this manifest before, so that nothing was done at all.
     pub was_there: bool,

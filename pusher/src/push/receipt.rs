@@ -79,7 +79,8 @@ fn one(
 }
 
 fn is_original(order: &Order, digest: &Digest) -> bool {
-    let bytes = order.source.image().manifest.bytes();
+    let image = order.source.image();
+    let bytes = image.pulled.as_ref().unwrap_or(&image.manifest).bytes();
     Digest::of(digest.algorithm(), bytes) == *digest
 }
 

@@ -224,13 +224,14 @@ impl Transfer<'_> {
         let registry = parcel.targets.first().map(Target::registry).unwrap_or_default();
         let delivery = Delivery { registry, digest: parcel.digest(), form: form.clone(), places };
         let is_new = delivery.places.iter().any(|(_, how)| *how != How::Present);
-        if is_new && parcel.is_layer() {
+        // What was known before is not news; what had to be compressed to be known is, even if the
+        // registry then has it.
+        let is_news = parcel.others.iter().all(|other| other.digest != form.digest);
+        let diff_id = parcel.to_compress.as_ref().map(|it| it.diff_id).filter(|_| is_news);
+        if parcel.is_layer() && (is_new || diff_id.is_some()) {
             let (registry, digest, size) = (delivery.registry.clone(), form.digest, form.size);
             let names: Vec<_> = delivery.places.iter().map(|(it, _)| it.name.clone()).collect();
             let compression = self.config.compression;
-            // What was known before is not news.
-            let is_news = parcel.others.iter().all(|other| other.digest != form.digest);
-            let diff_id = parcel.to_compress.as_ref().map(|it| it.diff_id).filter(|_| is_news);
             let write = move |cache: &DigestCache| {
                 if let Some(diff_id) = diff_id {
                     cache.note_compressed(&diff_id, compression, (digest, size))?;

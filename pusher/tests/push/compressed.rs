@@ -96,6 +96,23 @@ async fn with_a_cache_nothing_is_read_again() {
 }
 
 #[tokio::test]
+async fn what_the_registry_has_is_remembered_as_well() {
+    let (registry, folder) = (sound().await, tempfile::tempdir().unwrap());
+    let image = Arc::new(Made::sized(5, &[500_000]));
+    let to = |name: &str| vec![order(&image, registry.client(), name)];
+    // Somebody else pushed it: it has to be compressed to be found there, but only once.
+    push(to("app"), &gzip(), &Events::default()).await.unwrap();
+    registry.shelf().manifests.clear();
+    let cache = Some(Arc::new(DigestCache::open(folder.path())));
+    let remembering = Config { cache, ..gzip() };
+    push(to("app"), &remembering, &Events::default()).await.unwrap();
+    assert_eq!(image.opened(), 2);
+    registry.shelf().manifests.clear();
+    push(to("app"), &remembering, &Events::default()).await.unwrap();
+    assert_eq!(image.opened(), 2);
+}
+
+#[tokio::test]
 async fn what_is_compressed_already_goes_as_it_is() {
     let registry = sound().await;
     let layer = bytes(1, 1000);

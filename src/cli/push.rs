@@ -23,7 +23,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use wharf_client::RegistryAddress;
+use wharf_client::{AddressError, RegistryAddress};
 use wharf_oci::ImageReference;
 use wharf_pusher::layer::Compression;
 
@@ -68,7 +68,14 @@ pub struct PushArgs {
     #[arg(long, value_name = "HOST:PORT")]
     registry: Option<RegistryAddress>,
 
-    #[arg(long, hide = true, env = "WHARF_REGISTRY", default_value = "localhost:5000")]
+    // What is wrong with it is said by the name of the variable.
+    #[arg(
+        long,
+        hide = true,
+        value_name = "WHARF_REGISTRY",
+        env = "WHARF_REGISTRY",
+        default_value = "localhost:5000"
+    )]
     local_registry: RegistryAddress,
 
     /// What pods call the local registry
@@ -76,7 +83,8 @@ pub struct PushArgs {
         long,
         value_name = "HOST:PORT",
         env = "WHARF_POD_REGISTRY",
-        default_value = "kind-registry:5000"
+        default_value = "kind-registry:5000",
+        value_parser = pod_registry
     )]
     pod_registry: String,
 
@@ -137,6 +145,11 @@ fn new_name(text: &str) -> Result<ImageReference, String> {
         Some(_) => Err("a new name is a tag: its digest follows from the image".into()),
         None => Ok(name),
     }
+}
+
+/// What pods call a registry: a host and a port, as it begins an image's name.
+fn pod_registry(text: &str) -> Result<String, AddressError> {
+    text.parse().map(|address: RegistryAddress| address.name().to_owned())
 }
 
 /// Pushes, and reports what came of it.

@@ -58,8 +58,17 @@ impl Registries {
             None => true,
             // Nobody pushes to the official images: their name here is a copy's.
             Some("docker.io") => name.name.as_str().starts_with("library/"),
-            Some(host) => LOCAL_NAMES.contains(&host) || host == self.local.name(),
+            Some(host) => LOCAL_NAMES.contains(&host) || host == self.pods || self.is_twin(host),
         }
+    }
+
+    /// Whether a host is the local registry by this or another name of this machine: on its port.
+    fn is_twin(&self, host: &str) -> bool {
+        let port = |name: &str| name.rsplit_once(':').map(|(_, port)| port.to_owned());
+        let is_here = |other: &RegistryAddress| other.is_local() && self.local.is_local();
+        let other = host.parse::<RegistryAddress>().ok().filter(is_here);
+        host == self.local.name()
+            || other.is_some_and(|it| port(it.name()) == port(self.local.name()))
     }
 
     /// The names under which the image may be in a local store, best first: as it was typed, and
@@ -145,6 +154,7 @@ mod tests {
             ("docker.io/library/alpine:3.20", "library/alpine:3.20"),
             ("library/alpine", "library/alpine:latest"),
             ("app", "app:latest"),
+            ("127.0.0.2:5000/app:v1", "app:v1"),
         ] {
             let names = names(&local, typed);
             assert_eq!(names[0], format!("localhost:5000/{path}"), "{typed}");

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::error::PushError;
 use super::job::{Job, Ready, blocking};
+use super::origin::Origin;
 use super::outcome::{INGEST, Outcome, STREAM};
 use super::plan::ImagePlan;
 use super::road::{Circumstances, Road, Via};
@@ -101,7 +102,11 @@ impl Job {
         };
         let wish = Wish { image: id, name: destination.name.clone(), tag };
         let error = match ingest(&image.client, &wish, secret, events).await {
-            Ok(pushed) => return Ok(Some(pushed)),
+            Ok(pushed) => {
+                let words = "taken in by the registry, out of the store that it sees";
+                self.finder.voice.explain(format_args!("{typed}: {words}"));
+                return Ok(Some(pushed));
+            }
             Err(error) => error,
         };
         if self.asked == Some(Via::Ingest) {
@@ -123,8 +128,8 @@ impl Job {
         Circumstances {
             asked: self.asked,
             is_local: image.destination.registry.is_local(),
-            is_podmans: image.found.is_podmans(&image.wanted.origin)
-                && image.found.described.id.is_some(),
+            is_podmans: image.found.is_podmans(&image.wanted.origin),
+            is_single: image.found.described.id.is_some(),
             compresses: self.form(&image.destination.registry) != Compression::None,
             has_secret: self.secret.is_some(),
         }
@@ -141,8 +146,14 @@ impl Job {
             !matches!(there, Ok(Some(_)))
         };
         let (place, spool) = (image.found.place.clone(), self.finder.surroundings.spool.clone());
+        let source = blocking(move || place.open(lacks, &spool)).await?;
+        // Of what is in the store it was said when it was found there.
+        if !(image.found.place.is_open() && matches!(image.wanted.origin, Origin::Engine(_))) {
+            let typed = &image.wanted.typed;
+            self.finder.voice.explain(format_args!("{typed}: read from {}", source.origin()));
+        }
         Ok(Order {
-            source: blocking(move || place.open(lacks, &spool)).await?,
+            source,
             client: image.client.clone(),
             name: destination.name.clone(),
             reference: destination.reference.clone(),

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use wharf_oci::ingest::{Secret, SecretError};
 
+/// Why an image is streamed that might be taken in.
+const ASKED: &str = "--via stream says so";
+
 /// A road that can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Via {
@@ -28,6 +31,8 @@ pub struct Circumstances {
     pub is_local: bool,
     /// Whether the image is one of Podman's, so that a registry may see it.
     pub is_podmans: bool,
+    /// Whether it has an id to ask for: an index of several images has none.
+    pub is_single: bool,
     /// Whether layers go in another form than the store's.
     pub compresses: bool,
     /// Whether there is a secret to show.
@@ -54,8 +59,9 @@ impl Circumstances {
     /// `--via ingest` was asked for, and cannot be.
     pub fn road(self) -> Result<Road, Impossible> {
         let obstacle = match self {
-            Self { asked: Some(Via::Stream), .. } => return Ok(Road::Stream("as asked for")),
+            Self { asked: Some(Via::Stream), .. } => return Ok(Road::Stream(ASKED)),
             Self { is_podmans: false, .. } => "the image is not in Podman's store",
+            Self { is_single: false, .. } => "only single images are taken in, no indexes",
             Self { is_local: false, .. } => "the registry is not on this machine",
             Self { compresses: true, .. } => "the layers are to be compressed",
             Self { has_secret: false, .. } => "there is no secret for the registry",
@@ -120,6 +126,7 @@ mod tests {
         asked: None,
         is_local: true,
         is_podmans: true,
+        is_single: true,
         compresses: false,
         has_secret: true,
     };
@@ -131,6 +138,7 @@ mod tests {
         for obstructed in [
             Circumstances { is_local: false, ..BEST },
             Circumstances { is_podmans: false, ..BEST },
+            Circumstances { is_single: false, ..BEST },
             Circumstances { compresses: true, ..BEST },
             Circumstances { has_secret: false, ..BEST },
         ] {
@@ -139,7 +147,7 @@ mod tests {
             assert!(forced.road().is_err(), "{forced:?}");
         }
         let stream = Circumstances { asked: Some(Via::Stream), ..BEST }.road();
-        assert_eq!(stream, Ok(Road::Stream("as asked for")));
+        assert_eq!(stream, Ok(Road::Stream(ASKED)));
     }
 
     #[test]

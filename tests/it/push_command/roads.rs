@@ -48,8 +48,8 @@ fn the_road_follows_from_what_there_is() {
     let other = engine.file("other", "fedcba9876543210-not-its-own\n");
     let other = other.to_str().unwrap();
     for (server, words, road, reason) in [
-        (&server, &["--via", "ingest", "--ingest-secret", &secret][..], "ingest", ""),
-        (&server, &["--via", "stream", "--ingest-secret", &secret], "stream", "as asked for"),
+        (&server, &["--via", "ingest", "--ingest-secret", &secret][..], "ingest", "taken in"),
+        (&server, &["--via", "stream", "--ingest-secret", &secret], "stream", "--via stream"),
         (&server, &[], "stream", "no secret"),
         (&server, &["--ingest-secret", other], "stream", "does not accept the secret"),
         (&blind, &["--ingest-secret", &secret], "stream", "offers no ingest"),

@@ -92,7 +92,7 @@ results=${results:-$work/results}
 
 # --- the programs ------------------------------------------------------------------------------
 
-export CONTAINERS_CONF=$work/containers.conf REGISTRY_AUTH_FILE=$work/auth.json
+export CONTAINERS_CONF=$work/containers.conf
 cat >"$CONTAINERS_CONF" <<'END'
 [containers]
 default_ulimits = ["nofile=1024:4096", "nproc=1000:1000"]
@@ -100,10 +100,10 @@ default_ulimits = ["nofile=1024:4096", "nproc=1000:1000"]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+[network]
+network_backend = "netavark"
 END
-echo '{}' >"$REGISTRY_AUTH_FILE"
-mkdir -p "$work/cache" "$work/files" /var/lib/containers/cache
-mount --bind "$work/cache" /var/lib/containers/cache
+mkdir -p "$work/files" /var/lib/containers/cache
 (umask 077 && head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$work/secret")
 podman=(podman --root "$work/store" --runroot "$work/run" --tmpdir "$work/tmp" --storage-driver overlay)
 
@@ -143,6 +143,17 @@ stop() { # CLIENT
     unset "pid[$1]"
 }
 
+# Podman and skopeo remember which blobs a registry has, both in the same place: each gets its own.
+remember_as() { # CLIENT
+    umount /var/lib/containers/cache 2>/dev/null || true
+    mkdir -p "$work/cache/$1"
+    mount --bind "$work/cache/$1" /var/lib/containers/cache
+}
+forget() {
+    umount /var/lib/containers/cache 2>/dev/null || true
+    rm -rf "$work/cache"
+}
+
 # The command that pushes an image of the store, into the array `line`.
 command_line() { # CLIENT TAG
     local to=127.0.0.1:${port[$1]}
@@ -163,7 +174,11 @@ command_line() { # CLIENT TAG
 
 # A layer of 48 MB, of real programs, different in each generation; and a small file.
 large() { # GENERATION
-    { cat /usr/bin/podman /usr/bin/skopeo /usr/bin/docker-registry | head -c 48200000 && echo "$1"; } >"$work/files/large"
+    {
+        head -c 36200000 "$(command -v podman)"
+        head -c 12000000 "$(command -v docker-registry)"
+        echo "$1"
+    } >"$work/files/large"
 }
 small() { # GENERATION
     echo "$1" >"$work/files/small"
@@ -191,6 +206,7 @@ ticks() { # PID: processor time of a server so far, in clock ticks
 measure() { # CLIENT STEP TAG
     local line before begun ended times
     command_line "$1" "$3"
+    remember_as "$1"
     sync -f "$work"
     before=$(ticks "${pid[$1]}")
     TIMEFORMAT='%U %S'
@@ -208,6 +224,7 @@ measure() { # CLIENT STEP TAG
 memory() { # CLIENT TAG
     local line most=0 now
     command_line "$1" "$2"
+    remember_as "$1"
     "${line[@]}" >"$work/out" 2>&1 &
     local client=$!
     while kill -0 $client 2>/dev/null; do
@@ -223,22 +240,19 @@ load_before=$(cut -d' ' -f1-3 /proc/loadavg)
 for ((round = 0; round < rounds; round++)); do
     echo "round $((round + 1)) of $rounds" >&2
     prepare $round
-    for client in "${clients[@]}"; do start $client; done
-    rm -rf "${work:?}"/cache/*
+    for client in "${clients[@]}"; do start "$client"; done
+    forget
     for step in first unchanged small large; do
         tag=$step-$round
         [[ $step != unchanged ]] || tag=first-$round
-        for client in "${clients[@]}"; do
-            # What one has brought into memory or left for the disk is not the next one's.
-            [[ $client != skopeo ]] || rm -rf "${work:?}"/cache/*
-            measure $client $step "$tag"
-        done
+        for client in "${clients[@]}"; do measure "$client" $step "$tag"; done
     done
-    for client in "${clients[@]}"; do stop $client; done
+    for client in "${clients[@]}"; do stop "$client"; done
+    clients=("${clients[@]:1}" "${clients[0]}") # nobody is always the first, or the last
 done
 for client in podman skopeo stream; do
     start $client
-    rm -rf "${work:?}"/cache/*
+    forget
     memory $client first-0
     stop $client
 done

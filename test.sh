@@ -244,6 +244,7 @@ END
 
 part_unit() {
     local tests
+    install_debian_packages # the pusher's tests read stores that Podman wrote
     tests=$(test_names */tests */*/tests | sed 's/^/--test /')
     # shellcheck disable=SC2086 # words
     stage 'unit' cargo test $selection --lib --bins $tests

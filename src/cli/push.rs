@@ -30,7 +30,7 @@ use wharf_pusher::layer::Compression;
 use crate::cli::credentials::auth_files;
 use crate::cli::progress::layers::Shown;
 use crate::cli::remote::TrustArgs;
-use crate::failure::Failure;
+use crate::failure::{Failure, told};
 use crate::process::{Machine, RunError, Runner};
 use crate::report::Report;
 use destination::Registries;
@@ -159,8 +159,8 @@ pub fn run(args: PushArgs, report: &Report) -> Result<(), Failure> {
     let mut done = job.run(shown);
     // The store may turn out to hold what only Podman can read: then Podman reads it.
     if let Err(error) = &done {
-        if found::needs_podman(error) && job.finder.leaves_store.is_none() {
-            let reason = error.to_string();
+        if found::needs_podman(error) && job.finder.can_leave_store() {
+            let reason = told(error);
             job.finder.voice.explain(format_args!("once more through Podman, since {reason}"));
             done = job.leaving_store(reason).run(shown);
         } else if job.is_barred_by(error) {

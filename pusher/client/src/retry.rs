@@ -68,7 +68,9 @@ impl Error {
             | Self::Silent { .. }
             | Self::TokenEnded { .. } => true,
             Self::Refused { status, .. } => {
-                status.is_server_error() && *status != StatusCode::NOT_IMPLEMENTED
+                // A volume that is full stays so for longer than anybody waits.
+                let lasts = [StatusCode::NOT_IMPLEMENTED, StatusCode::INSUFFICIENT_STORAGE];
+                status.is_server_error() && !lasts.contains(status)
                     || matches!(
                         *status,
                         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
@@ -121,6 +123,7 @@ mod tests {
             (500, true),
             (503, true),
             (501, false),
+            (507, false),
             (400, false),
             (401, false),
             (404, false),

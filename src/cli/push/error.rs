@@ -207,7 +207,8 @@ fn of_client(error: &wharf_client::Error) -> Option<String> {
             let name = address.name();
             Some(format!("log in as a user who may push there: wharf login {name}"))
         }
-        E::Refused { status, .. } if status.as_u16() == 413 => {
+        // A registry that refuses it by itself says so in its own words.
+        E::Refused { status, code: None, .. } if status.as_u16() == 413 => {
             Some("a proxy in front of the registry refuses large requests".into())
         }
         _ => None,

@@ -9,7 +9,7 @@ use wharf_oci::{Digest, ImageReference};
 use wharf_pusher::source::archive::ArchiveSource;
 use wharf_pusher::source::layout::LayoutSource;
 use wharf_pusher::source::podman::PodmanSource;
-use wharf_pusher::source::{ImageSource, saved};
+use wharf_pusher::source::{ImageSource, SourceError, saved};
 use wharf_storage_reader::{Error as StoreError, Location, Store};
 
 use super::destination::Registries;
@@ -18,6 +18,7 @@ use super::error::PushError;
 use super::origin::Origin;
 use super::surroundings::Surroundings;
 use super::voice::Voice;
+use crate::failure::told;
 use crate::process::Runner;
 
 /// An image, found but not read.
@@ -91,7 +92,7 @@ impl Finder {
         let reason = match &self.leaves_store {
             Some(reason) => reason.clone(),
             None => match self.store().and_then(|store| self.find_in_store(&store, typed)) {
-                Err(error) if self.can_ask_instead(&error) => error.to_string(),
+                Err(error) if self.can_ask_instead(&error) => told(&error),
                 found => return found,
             },
         };
@@ -102,11 +103,16 @@ impl Finder {
         self.ask(engine, typed)
     }
 
+    /// Whether the engine can be asked in the place of the store.
+    pub fn can_leave_store(&self) -> bool {
+        self.leaves_store.is_none() && self.storage_root.is_none()
+    }
+
     /// Whether the engine may have what the store does not give.
     fn can_ask_instead(&self, error: &PushError) -> bool {
         match error {
-            // The one place that was asked for.
-            _ if self.storage_root.is_some() => needs_podman(error),
+            // The one place that was asked for; Podman would look into its own.
+            _ if self.storage_root.is_some() => false,
             PushError::Location(_) | PushError::Store(StoreError::Absent { .. }) => true,
             PushError::Store(StoreError::Unreadable { .. }) => !self.surroundings.can_unshare(),
             _ => needs_podman(error),
@@ -236,8 +242,12 @@ fn is_name(text: &str) -> bool {
 
 /// Whether the layers of the store can be read by the engine alone.
 pub fn needs_podman(error: &PushError) -> bool {
+    // What is transparent is not among the causes.
+    if let PushError::Source(error) = error {
+        return error.needs_podman();
+    }
     has_cause(error, |cause| {
-        cause.downcast_ref::<StoreError>().is_some_and(StoreError::needs_podman)
+        cause.downcast_ref::<SourceError>().is_some_and(SourceError::needs_podman)
     })
 }
 

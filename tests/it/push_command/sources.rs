@@ -179,6 +179,42 @@ fn an_engine_whose_store_cannot_be_seen_saves_the_image() {
 }
 
 #[test]
+fn a_store_that_lacks_what_layers_are_made_of_is_left_to_the_engine() {
+    let Some(engine) = Engine::new("layers that only the engine can read") else { return };
+    let id = build_app(&engine);
+    let saved = folder(&engine).join("saved.tar");
+    engine.podman(&["save", "--quiet", "-o", &written(&saved), "localhost/app:v1"]);
+    let mut removed = 0;
+    for entry in fs::read_dir(engine.root().join("overlay-layers")).unwrap() {
+        let path = entry.unwrap().path();
+        if written(&path).ends_with(".tar-split.gz") {
+            fs::remove_file(path).unwrap();
+            removed += 1;
+        }
+    }
+    assert!(removed > 0);
+    // A Podman that has a way to read them all the same.
+    let path = engine_on_path(&engine);
+    let script = folder(&engine).join("bin/podman");
+    let text = fs::read_to_string(&script).unwrap();
+    let (head, rest) = text.split_once("exec ").unwrap();
+    let saves = format!("case $1 in save) exec cat {};; esac", saved.display());
+    fs::write(&script, format!("{head}{saves}\nexec {rest}")).unwrap();
+
+    let registry = Registry::docker("");
+    let mut command = bare(&engine, registry.address(), ["app:v1", "--verbose"]);
+    let settings = folder(&engine).join("storage.conf");
+    let (_, words) = said(command.env("PATH", &path).env("CONTAINERS_STORAGE_CONF", settings));
+    assert!(words.contains("asking podman, since") && words.contains("tar-split"), "{words}");
+    assert_eq!(parts(&registry, "app").0, id);
+
+    // In the one store that was named, nobody else's image is looked for.
+    let mut command = push(&engine, registry.address(), ["app:v1"]);
+    let (code, words) = failed(command.env("PATH", &path));
+    assert!(code == 1 && words.contains("tar-split"), "{words}");
+}
+
+#[test]
 fn without_a_store_and_an_engine_there_is_a_way_left_to_say() {
     let Some(engine) = Engine::new("a machine without an engine") else { return };
     let storeless = storeless(&engine);

@@ -2,20 +2,25 @@
 //! a limit. It refuses to let a status pass that the caller did not name.
 
 use bytes::{Bytes, BytesMut};
-use http::header::{HeaderName, RETRY_AFTER};
+use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use wharf_oci::{Digest, ErrorBody};
 
 use crate::address::RegistryAddress;
+use crate::credential;
 use crate::error::Error;
 use crate::retry;
 
 /// The most that is read of an answer that reports an error, in bytes.
 const ERROR_BYTES_MAX: u64 = 64 << 10;
 /// The most characters that are shown of an answer that is no error body.
-const MESSAGE_CHARACTERS_MAX: usize = 200;
+const LINE_CHARACTERS_MAX: usize = 200;
+/// The most characters that are shown of a message in an error body.
+const MESSAGE_CHARACTERS_MAX: usize = 1000;
+/// The most characters that are shown of an error code.
+const CODE_CHARACTERS_MAX: usize = 64;
 
 pub(crate) const DOCKER_CONTENT_DIGEST: HeaderName =
     HeaderName::from_static("docker-content-digest");
@@ -26,6 +31,8 @@ pub(crate) struct Answer {
     pub(crate) address: RegistryAddress,
     /// Method and path of the request.
     pub(crate) request: String,
+    /// The credential that the request showed, if it showed one.
+    pub(crate) credential: Option<HeaderValue>,
     pub(crate) response: Response<Incoming>,
 }
 
@@ -77,16 +84,23 @@ impl Answer {
         Ok(bytes.freeze())
     }
 
+    /// Whether a text of the answer tells the credential that the request showed.
+    pub(crate) fn repeats(&self, text: &str) -> bool {
+        self.credential.as_ref().is_some_and(|shown| credential::is_told(shown, text))
+    }
+
     /// What the registry said when it refused (distribution spec, Error Codes).
     async fn refusal(mut self) -> Error {
         // An answer that breaks off is still a refusal with a status.
         let bytes = self.read(ERROR_BYTES_MAX).await.unwrap_or_default();
         let (code, message) = match serde_json::from_slice::<ErrorBody>(&bytes) {
             Ok(body) => body.errors.into_iter().next().map_or((None, None), |entry| {
-                (Some(entry.code), Some(entry.message).filter(|message| !message.is_empty()))
+                let message = printable(&entry.message, MESSAGE_CHARACTERS_MAX);
+                (printable(&entry.code, CODE_CHARACTERS_MAX), message)
             }),
             Err(_) => (None, first_line(&bytes)),
         };
+        let [code, message] = [code, message].map(|it| it.filter(|text| !self.repeats(text)));
         let status = self.status();
         let retry_after = self.header(RETRY_AFTER).and_then(retry::after);
         let Self { address, request, .. } = self;
@@ -104,7 +118,13 @@ pub(crate) fn mismatch(request: &str, expected: Digest, found: Digest) -> Error 
 
 fn first_line(bytes: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(bytes);
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
-    let printable = line.chars().filter(|character| !character.is_control());
-    Some(printable.take(MESSAGE_CHARACTERS_MAX).collect())
+    text.lines().find_map(|line| printable(line, LINE_CHARACTERS_MAX))
+}
+
+/// What a person may see of a text: one line of at most `max` characters, and nothing that a terminal
+/// takes for a command. None: that is nothing.
+fn printable(text: &str, max: usize) -> Option<String> {
+    let text: String = text.chars().filter(|it| !it.is_control()).take(max).collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
 }

@@ -224,8 +224,9 @@ impl RegistryClient {
         let asked = RegistryAddress::of(request.uri()).unwrap_or_else(|| self.address.clone());
         let is_own = asked.authority() == self.address.authority();
         let address = if is_own { self.address.clone() } else { asked };
+        let credential = request.headers().get(AUTHORIZATION).cloned();
         match self.http.request(request).await {
-            Ok(response) => Ok(Answer { address, request: line.to_owned(), response }),
+            Ok(response) => Ok(Answer { address, request: line.to_owned(), credential, response }),
             Err(error) if error.is_connect() => Err(Error::unreachable(&address, error.into())),
             Err(error) => Err(Error::on_the_way(&address, line, error.into())),
         }

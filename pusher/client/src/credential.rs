@@ -7,6 +7,9 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::HeaderValue;
 use wharf_oci::RepositoryName;
 
 use crate::error::BoxError;
@@ -44,6 +47,16 @@ impl Credential {
         | Self::RegistryToken(secret)) = self;
         text.contains(secret.as_str())
     }
+}
+
+/// Whether a text tells the secret in an `Authorization` header, as it is there or as it was before.
+pub(crate) fn is_told(header: &HeaderValue, text: &str) -> bool {
+    let Some((_, shown)) = header.to_str().ok().and_then(|it| it.split_once(' ')) else {
+        return false;
+    };
+    let basic = BASE64_STANDARD.decode(shown).ok().and_then(|it| String::from_utf8(it).ok());
+    let password = basic.as_deref().and_then(|it| it.split_once(':')).map(|(_, password)| password);
+    [Some(shown), password].into_iter().flatten().any(|it| !it.is_empty() && text.contains(it))
 }
 
 impl fmt::Debug for Credential {

@@ -145,7 +145,7 @@ impl Download {
 
     /// The next bytes; none at the end, when all of them had the right digest.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        let Answer { address, request, response } = &mut self.answer;
+        let Answer { address, request, response, .. } = &mut self.answer;
         while let Some(frame) = response.body_mut().frame().await {
             let frame = frame.map_err(|error| Error::on_the_way(address, request, error.into()))?;
             let Ok(bytes) = frame.into_data() else { continue };

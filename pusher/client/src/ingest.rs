@@ -107,7 +107,7 @@ impl IngestEvents {
             if self.line.len() > EVENT_BYTES_MAX {
                 return Err(self.malformed());
             }
-            let Answer { address, request, response } = &mut self.answer;
+            let Answer { address, request, response, .. } = &mut self.answer;
             let Some(frame) = response.body_mut().frame().await else {
                 return Err(self.answer.incomplete("and stopped before its end"));
             };

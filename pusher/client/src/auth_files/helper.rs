@@ -89,9 +89,15 @@ pub(super) fn store(
 ) -> Result<(), CredentialError> {
     let keep = Keep { server_url: server, username: user, secret: password };
     let input = serde_json::to_vec(&keep).map_err(|error| failed(name, error.into()))?;
-    match ask(helper, name, "store", &input)? {
-        Some(_) => Ok(()),
-        None => Err(failed(name, "it did not take the login".into())),
+    let refused = || failed(name, "it did not take the login".into());
+    match ask(helper, name, "store", &input) {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(refused()),
+        // Some repeat what they were given.
+        Err(CredentialError::Helper { source, .. }) if tells(source.as_ref(), password) => {
+            Err(refused())
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -130,6 +136,12 @@ fn ask(
     let line: String = line.chars().filter(|it| !it.is_control()).take(200).collect();
     let reason = if line.is_empty() { "it gave no reason".to_owned() } else { line };
     Err(failed(name, reason.into()))
+}
+
+/// Whether an error has the password in its words, as it is or as JSON has it.
+fn tells(error: &dyn std::error::Error, password: &str) -> bool {
+    let (words, json) = (error.to_string(), serde_json::Value::from(password).to_string());
+    words.contains(password) || words.contains(json.trim_matches('"'))
 }
 
 fn failed(name: &str, source: BoxError) -> CredentialError {

@@ -112,7 +112,9 @@ pub(super) async fn fetch(
     if is_refusal(answer.status()) {
         let body = answer.read(ANSWER_BYTES_MAX).await.unwrap_or_default();
         // A server may repeat what it was sent.
-        let told = words(&body).filter(|words| !credential.is_some_and(|it| it.is_in(words)));
+        let is_secret =
+            |it: &String| answer.repeats(it) || credential.is_some_and(|own| own.is_in(it));
+        let told = words(&body).filter(|words| !is_secret(words));
         return Ok(Outcome::Refused(told));
     }
     let mut answer = answer.accept(&[StatusCode::OK]).await?;

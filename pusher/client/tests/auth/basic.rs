@@ -37,6 +37,24 @@ async fn wrong_ones_are_sent_once_for_a_request() {
 }
 
 #[tokio::test]
+async fn a_registry_that_repeats_them_is_not_quoted() {
+    let header = "bWU6d3Jvbmctc2VjcmV0"; // me:wrong-secret
+    for said in ["no wrong-secret here", &format!("Basic {header} is bad")] {
+        let said = serde_json::json!({ "errors": [{ "code": "DENIED", "message": said }] });
+        let body = said.to_string();
+        let server = Server::plain(move |asked| match asked.authorization() {
+            Some(_) => answer(400, body.clone()),
+            None => registry(asked),
+        })
+        .await;
+        let error = server.client(password("me", "wrong-secret")).ping().await.unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("DENIED"), "{text}");
+        assert!(!text.contains("wrong-secret") && !text.contains(header), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn without_any_the_request_fails_as_such() {
     let server = Server::plain(registry).await;
     assert!(matches!(denial(server.client(None).ping().await), Denial::Nobody));

@@ -39,6 +39,7 @@ impl Helper for Programs {
         match (name, verb) {
             ("absent", _) => Err("no such program".into()),
             ("locked", _) => answer(false, "the keychain is locked\n".into()),
+            ("echo", _) => answer(false, format!("cannot keep {input}\n")),
             (_, "get") => match kept.get(&(name.into(), input.clone())) {
                 Some((user, secret)) => {
                     let kept = serde_json::json!({ "ServerURL": input, "Username": user, "Secret": secret });
@@ -328,4 +329,16 @@ fn a_login_goes_to_the_program_that_the_file_names() {
     assert_eq!(home.find("r", ""), password("me", "secret"));
     assert_eq!(home.files().erase("r").unwrap(), [own]);
     assert_eq!(home.find("r", ""), None);
+}
+
+#[test]
+fn a_program_that_repeats_a_password_is_not_quoted() {
+    let home = Home::new();
+    home.write(OWN, r#"{"credHelpers": {"r.example": "echo"}}"#);
+    for password in ["wrong-secret", r#"wrong-secret "quoted\"#] {
+        let error = home.files().store("r.example", "me", password).unwrap_err();
+        let text =
+            format!("{error:?} {:?}", std::error::Error::source(&error).map(ToString::to_string));
+        assert!(text.contains("echo") && !text.contains("wrong-secret"), "{text}");
+    }
 }

@@ -120,6 +120,19 @@ async fn an_answer_that_is_no_error_body_shows_its_first_line() {
 }
 
 #[tokio::test]
+async fn what_a_registry_says_is_one_line_without_commands_to_a_terminal() {
+    let said = r#"{"errors":[{"code":"\u001b[31mX","message":"\u001b]0;t\u0007 a\nb LONG"}]}"#;
+    let said = said.replace("LONG", &"c".repeat(50_000));
+    let script = Script::start(move |_| answer(StatusCode::BAD_REQUEST, said.clone())).await;
+    let error = script.client().ping().await.unwrap_err();
+    let Error::Refused { code, message, .. } = &error else { panic!("{error}") };
+    assert_eq!(code.as_deref(), Some("[31mX"));
+    assert!(message.as_ref().is_some_and(|it| it.starts_with("]0;t ab c")), "{message:?}");
+    let text = error.to_string();
+    assert!(text.len() < 2000 && !text.contains(char::is_control), "{text}");
+}
+
+#[tokio::test]
 async fn lists_follow_their_links_up_to_the_limit() {
     let script = Script::start(|request| {
         let (page, link) = match request.uri().query() {

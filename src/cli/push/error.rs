@@ -69,6 +69,9 @@ pub enum PushError {
         #[source]
         source: RunError,
     },
+    /// Standard input is the keyboard.
+    #[error("there is no archive on standard input: it is a terminal")]
+    NoInput,
     /// There is neither a store nor an engine.
     #[error("cannot find {image}: {reason}, and neither podman nor docker is on the PATH")]
     NoEngine {
@@ -125,6 +128,7 @@ impl PushError {
                 | Self::OneName { .. }
                 | Self::Unnamed { .. }
                 | Self::ManyNames { .. }
+                | Self::NoInput
                 | Self::NoIngest(_)
                 | Self::Secret(_)
         )
@@ -135,6 +139,7 @@ impl PushError {
         let text = match self {
             Self::OneName { .. } => "push them one by one",
             Self::Unnamed { .. } | Self::ManyNames { .. } => "name it with --as NAME:TAG",
+            Self::NoInput => "podman save IMAGE | wharf push -",
             Self::Engine { source: RunError::Missing { .. }, .. } => return None,
             Self::Engine { .. } => {
                 "`podman images` lists the images; on macOS, `podman machine \
@@ -206,6 +211,12 @@ fn of_client(error: &wharf_client::Error) -> Option<String> {
         E::Refused { address, status, .. } if [401, 403].contains(&status.as_u16()) => {
             let name = address.name();
             Some(format!("log in as a user who may push there: wharf login {name}"))
+        }
+        // As servers of TLS answer plain HTTP.
+        E::Refused { address, status, code: None, .. }
+            if status.as_u16() == 400 && address.is_local() =>
+        {
+            Some(format!("if it speaks TLS, write https://{}", address.name()))
         }
         // A registry that refuses it by itself says so in its own words.
         E::Refused { status, code: None, .. } if status.as_u16() == 413 => {

@@ -1,7 +1,7 @@
 //! Finding the image that was typed, and having it read: from Podman's store in place where that can
 //! be, through the engine where it cannot, from files where a file was named.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,6 +84,7 @@ impl Finder {
                 let described = Described { names, ..Described::default() };
                 Ok(Found { described, place: Place::Archive(path.clone(), reference.clone()) })
             }
+            Origin::Input if io::stdin().is_terminal() => Err(PushError::NoInput),
             Origin::Input => Ok(Found { described: Described::default(), place: Place::Input }),
         }
     }

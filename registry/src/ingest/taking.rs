@@ -26,7 +26,7 @@ impl Registry {
         open: impl FnOnce() -> Result<R, IngestError> + Send + 'static,
     ) -> Result<(), IngestError> {
         let (digest, size) = (blob.digest, blob.size);
-        let session = Session::start(self, name, &digest).await?;
+        let session = Session::start(self.clone(), name.clone(), digest).await?;
         let incoming = Incoming { range: None, length: Some(size), digest: Some(digest) };
         let mut receiving = self.receive(name, &session.id, incoming).await?;
         let heard = told.clone();
@@ -60,13 +60,21 @@ struct Session {
 }
 
 impl Session {
+    /// Begins one. It is made beside: dropped in the middle, this would leave one that nobody knows.
     async fn start(
-        registry: &Registry,
-        name: &RepositoryName,
-        digest: &Digest,
+        registry: Registry,
+        name: RepositoryName,
+        digest: Digest,
     ) -> Result<Self, IngestError> {
-        let id = registry.start_upload(name, Some(digest.algorithm())).await?;
-        Ok(Self { registry: registry.clone(), name: name.clone(), id, is_open: true })
+        let starting = tokio::spawn(async move {
+            let id = registry.start_upload(&name, Some(digest.algorithm())).await?;
+            Ok(Self { registry, name, id, is_open: true })
+        });
+        match starting.await {
+            Ok(started) => started,
+            // The work is never aborted, so it panicked: so does the request that asked for it.
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
     }
 
     fn ended(mut self) {
@@ -119,5 +127,35 @@ impl<R: Read> Read for Metered<R> {
             self.told.mention(IngestEvent::Taken { digest: self.digest, bytes: self.taken });
         }
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use futures_util::FutureExt as _;
+    use wharf_oci::Algorithm;
+
+    #[tokio::test]
+    async fn a_session_whose_beginning_is_dropped_is_gone() {
+        let root = tempfile::tempdir().unwrap();
+        let registry = Registry::open(&Config::new(root.path())).unwrap();
+        let begin = |name: &str| {
+            let digest = Digest::empty(Algorithm::Sha256);
+            Session::start(registry.clone(), name.parse().unwrap(), digest)
+        };
+        assert!(begin("app").now_or_never().is_none(), "it was begun at once");
+        let uploads = root.path().join("docker/registry/v2/repositories/app/_uploads");
+        let patience = Instant::now() + Duration::from_secs(10);
+        loop {
+            // Made by the session, and left behind empty.
+            let left = std::fs::read_dir(&uploads).ok().map(Iterator::count);
+            if left == Some(0) && registry.statistics().uploads_open == 0 {
+                break;
+            }
+            assert!(Instant::now() < patience, "left: {left:?}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }

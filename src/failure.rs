@@ -136,7 +136,8 @@ pub fn exit(result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// An error and its causes, in one line.
+/// An error and its causes, in one line. Parts of it may come from a registry or out of an archive:
+/// what a terminal would take for a command is shown as what it is.
 pub fn told(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -144,7 +145,14 @@ pub fn told(error: &dyn std::error::Error) -> String {
         text.push_str(&format!(": {error}"));
         cause = error.source();
     }
-    text
+    let is_command = |it: char| it.is_control() && it != '\n' || is_turning(it);
+    let shown = |it: char| if is_command(it) { it.escape_unicode().to_string() } else { it.into() };
+    text.chars().map(shown).collect()
+}
+
+/// Whether a character changes the direction in which others are shown.
+fn is_turning(it: char) -> bool {
+    matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn hint(text: &str) -> Option<String> {
@@ -240,5 +248,19 @@ const fn free(address: SocketAddr) -> u16 {
     match address.port().checked_add(1) {
         Some(port) => port,
         None => 5001,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_commands_no_terminal() {
+        let outer = "cannot read \u{1b}[31mred\u{7} \u{202e}desrever\nhere: äöü";
+        let text = told(&Failure::Output(io::Error::other(outer)));
+        let shown = r"cannot read \u{1b}[31mred\u{7} \u{202e}desrever";
+        assert!(text.contains(shown), "{text}");
+        assert!(text.ends_with("here: äöü"), "{text}");
     }
 }

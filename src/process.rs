@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use wharf_pusher::source::saved::Export;
@@ -19,6 +19,8 @@ use wharf_pusher::source::saved::Export;
 const WORDS_BYTES_MAX: u64 = 64 << 10;
 /// How long a short conversation may take: a person may have to unlock a keychain in it.
 const CONVERSATION_MAX: Duration = Duration::from_secs(60);
+/// How often it is looked whether a program that has closed its stdout has ended, too.
+const END_POLL: Duration = Duration::from_millis(2);
 /// The most that a program may answer on stdout where an answer is all that is wanted, in bytes.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
 
@@ -185,27 +187,7 @@ impl Runner for Machine {
     }
 
     fn converse(&self, program: &Program, input: &[u8]) -> Result<(bool, Vec<u8>), RunError> {
-        let mut command = program.command();
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut running = Running::start(program, command)?;
-        if let Some(mut stdin) = running.child.stdin.take() {
-            // A program that does not want it says why.
-            _ = stdin.write_all(input);
-        }
-        let (sender, answered) = mpsc::channel();
-        if let Some(out) = running.out.take() {
-            std::thread::spawn(move || {
-                let mut answer = Vec::new();
-                let read = out.take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
-                // Nobody waits any more: it was late.
-                _ = sender.send(read.map(|_| answer));
-            });
-        }
-        let late = |_| program.cannot_run(io::ErrorKind::TimedOut.into());
-        let answer = answered.recv_timeout(CONVERSATION_MAX).map_err(late)?;
-        let status = running.child.wait().map_err(|source| program.cannot_run(source))?;
-        running.is_over = true;
-        Ok((status.success(), answer.map_err(|source| program.cannot_run(source))?))
+        converse_within(CONVERSATION_MAX, program, input)
     }
 
     fn replace(&self, program: &Program) -> RunError {
@@ -213,6 +195,43 @@ impl Runner for Machine {
         command.args(&program.arguments);
         program.cannot_run(std::os::unix::process::CommandExt::exec(&mut command))
     }
+}
+
+/// As [`Runner::converse`], with another limit than a minute.
+fn converse_within(
+    max: Duration,
+    program: &Program,
+    input: &[u8],
+) -> Result<(bool, Vec<u8>), RunError> {
+    let begun = Instant::now();
+    let mut command = program.command();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut running = Running::start(program, command)?;
+    if let Some(mut stdin) = running.child.stdin.take() {
+        // A program that does not want it says why.
+        _ = stdin.write_all(input);
+    }
+    let (sender, answered) = mpsc::channel();
+    if let Some(out) = running.out.take() {
+        std::thread::spawn(move || {
+            let mut answer = Vec::new();
+            let read = out.take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
+            // Nobody waits any more: it was late.
+            _ = sender.send(read.map(|_| answer));
+        });
+    }
+    let late = || program.cannot_run(io::ErrorKind::TimedOut.into());
+    let answer = answered.recv_timeout(max).map_err(|_| late())?;
+    // One that has nothing more to say may still not end.
+    let status = loop {
+        match running.child.try_wait().map_err(|source| program.cannot_run(source))? {
+            Some(status) => break status,
+            None if begun.elapsed() >= max => return Err(late()),
+            None => std::thread::sleep(END_POLL),
+        }
+    };
+    running.is_over = true;
+    Ok((status.success(), answer.map_err(|source| program.cannot_run(source))?))
 }
 
 /// The error that [`Running`] put into one of reading, or else the error of reading.
@@ -317,6 +336,15 @@ mod tests {
         assert!(matches!(Machine.answer(&program), Err(RunError::Failed { .. })));
         let silent = Machine.answer(&shell("exit 3")).unwrap_err().to_string();
         assert!(silent.contains("exit status: 3"), "{silent}");
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_ended() {
+        for script in ["exec sleep 1000", "exec sleep 1000 >&-"] {
+            let ended = converse_within(Duration::from_millis(50), &shell(script), b"");
+            let Err(RunError::Run { source, .. }) = ended else { panic!("{script}: {ended:?}") };
+            assert_eq!(source.kind(), io::ErrorKind::TimedOut, "{script}");
+        }
     }
 
     #[test]

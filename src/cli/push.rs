@@ -109,7 +109,7 @@ pub struct PushArgs {
     #[arg(long, value_name = "FILE", env = "WHARF_INGEST_SECRET_FILE")]
     ingest_secret: Option<PathBuf>,
 
-    /// The form of layers that are not compressed yet: none, zstd[:LEVEL] or gzip[:LEVEL]
+    /// The form of layers that are not compressed yet: `none`, `zstd[:LEVEL]` or `gzip[:LEVEL]`
     /// [default: none to this machine, gzip to others]
     #[arg(long, value_name = "FORM")]
     compression: Option<Compression>,

@@ -32,7 +32,9 @@ impl Registry {
         let heard = told.clone();
         // The session is held there too: when this is dropped, it goes once nobody fills it any more.
         let filling = tokio::task::spawn_blocking(move || {
-            let mut reader = Metered::new(open()?, digest, heard);
+            // A byte too many shows the damage; a record of the archive can unpack to any length.
+            let limited = open()?.take(size.saturating_add(1));
+            let mut reader = Metered::new(limited, digest, heard);
             let filled = receiving.fill(&mut reader);
             reader.is_heard()?;
             filled.map_err(|error| IngestError::filling(digest, error))?;
@@ -157,5 +159,19 @@ mod tests {
             assert!(Instant::now() < patience, "left: {left:?}");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_longer_than_it_should_be_is_damaged_and_has_an_end() {
+        let root = tempfile::tempdir().unwrap();
+        let registry = Registry::open(&Config::new(root.path())).unwrap();
+        let json = serde_json::json!({
+            "mediaType": "x", "digest": Digest::empty(Algorithm::Sha256), "size": 100_000,
+        });
+        let blob: Descriptor = serde_json::from_value(json).unwrap();
+        let (told, _events) = Told::new();
+        let endless = || Ok(io::repeat(1));
+        let taken = registry.take(&"app".parse().unwrap(), &blob, &told, endless).await;
+        assert!(matches!(taken, Err(IngestError::Damaged { .. })), "{taken:?}");
     }
 }

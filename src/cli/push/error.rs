@@ -2,6 +2,7 @@
 //! words say otherwise.
 
 use std::io;
+use std::path::Path;
 
 use thiserror::Error;
 use wharf_client::AddressError;
@@ -177,6 +178,9 @@ fn meant(nearest: &[String]) -> String {
 fn of_store(error: &wharf_storage_reader::Error) -> Option<String> {
     use wharf_storage_reader::Error as E;
     match error {
+        E::ImageUnknown { name, .. } if Path::new(name).exists() => {
+            Some(format!("there is such a file: --archive {name}, or oci:{name} for a layout"))
+        }
         E::ImageUnknown { .. } => Some("`podman images` lists the images".into()),
         _ => None,
     }

@@ -90,6 +90,11 @@ impl Finder {
     }
 
     fn find_in_engine(&self, typed: &str) -> Result<Found, PushError> {
+        if typed.is_empty()
+            && let Err(source) = typed.parse::<ImageReference>()
+        {
+            return Err(PushError::Name { typed: String::new(), source });
+        }
         let reason = match &self.leaves_store {
             Some(reason) => reason.clone(),
             None => match self.store().and_then(|store| self.find_in_store(&store, typed)) {

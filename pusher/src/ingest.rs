@@ -88,7 +88,11 @@ async fn follow(
             IngestEvent::Begun { .. } => return Err(IngestError::VersionMismatch),
             IngestEvent::Blob { digest, size, layer, place } => {
                 events.tell(Event::Found { digest, size, is_layer: layer });
-                blobs.found(digest, size, place, events);
+                if !blobs.found(digest, size, place, events) {
+                    return Err(IngestError::Failed {
+                        reason: "it names blobs without end".into(),
+                    });
+                }
             }
             IngestEvent::Taken { digest, bytes } => {
                 let of = blobs.size(&digest).unwrap_or(bytes);
@@ -120,18 +124,23 @@ async fn follow(
     Err(IngestError::Failed { reason: "it ended without a result".to_owned() })
 }
 
+/// The most blobs that an image has: far more than any.
+const BLOBS_MAX: usize = 4096;
+
 /// The blobs of the image that is taken in.
 #[derive(Debug, Default)]
 struct Blobs(Vec<(Digest, u64, BlobPlace)>);
 
 impl Blobs {
-    fn found(&mut self, digest: Digest, size: u64, place: BlobPlace, events: &Events) {
+    /// Notes one; false when there are more than an image has.
+    fn found(&mut self, digest: Digest, size: u64, place: BlobPlace, events: &Events) -> bool {
         self.0.push((digest, size, place));
         match place {
             BlobPlace::Store => {}
             BlobPlace::Repository => events.tell(Event::Present { digest }),
             BlobPlace::Registry => events.tell(Event::Mounted { digest, from: None }),
         }
+        self.0.len() <= BLOBS_MAX
     }
 
     fn size(&self, digest: &Digest) -> Option<u64> {
@@ -140,7 +149,10 @@ impl Blobs {
 
     /// The bytes of the blobs that were there.
     fn of(&self, there: BlobPlace) -> u64 {
-        self.0.iter().filter(|(_, _, place)| *place == there).map(|(_, size, _)| size).sum()
+        self.0
+            .iter()
+            .filter(|(_, _, place)| *place == there)
+            .fold(0, |sum, (_, size, _)| sum.saturating_add(*size))
     }
 }
 

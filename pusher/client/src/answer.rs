@@ -1,11 +1,14 @@
 //! An answer of a registry on its way to a value: status, headers, and a body that is read up to
 //! a limit. It refuses to let a status pass that the caller did not name.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use tokio::time::timeout;
 use wharf_oci::{Digest, ErrorBody};
 
 use crate::address::RegistryAddress;
@@ -33,6 +36,8 @@ pub(crate) struct Answer {
     pub(crate) request: String,
     /// The credential that the request showed, if it showed one.
     pub(crate) credential: Option<HeaderValue>,
+    /// How long its body may take.
+    pub(crate) time_max: Duration,
     pub(crate) response: Response<Incoming>,
 }
 
@@ -64,8 +69,20 @@ impl Answer {
         mismatch(&self.request, expected, found)
     }
 
-    /// The whole body, of at most `limit` bytes.
+    /// The whole body, of at most `limit` bytes, if it comes in time.
     pub(crate) async fn read(&mut self, limit: u64) -> Result<Bytes, Error> {
+        let time_max = self.time_max;
+        match timeout(time_max, self.read_to_end(limit)).await {
+            Ok(read) => read,
+            Err(_) => Err(Error::Slow {
+                address: self.address.clone(),
+                request: self.request.clone(),
+                limit: time_max,
+            }),
+        }
+    }
+
+    async fn read_to_end(&mut self, limit: u64) -> Result<Bytes, Error> {
         let too_large = || Error::TooLarge { request: self.request.clone(), limit };
         let body = self.response.body_mut();
         if body.size_hint().lower() > limit {

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::uri::{PathAndQuery, Scheme};
 use http::{Request, StatusCode, Uri};
+use hyper::body::Body as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 use tower_service::Service;
 use wharf_oci::{Endpoint, Reference, RepositoryName};
 
@@ -27,6 +29,8 @@ pub(crate) use crate::target::{Target, path_of};
 
 /// The most that is read of an answer that asks for a login, in bytes.
 const REFUSAL_BYTES_MAX: u64 = 64 << 10;
+/// A request with at most so many bytes takes no time to send: its answer may take only so long.
+const SMALL_BYTES: u64 = 1 << 20;
 
 /// A client of one registry. Clones share its connections and its tokens.
 #[derive(Debug, Clone)]
@@ -219,14 +223,26 @@ impl RegistryClient {
         mut request: Request<RequestBody>,
         line: &str,
     ) -> Result<Answer, Error> {
+        let is_small = request.body().size_hint().upper().is_some_and(|size| size <= SMALL_BYTES);
         let agent = concat!("wharf/", env!("CARGO_PKG_VERSION"));
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(agent));
         let asked = RegistryAddress::of(request.uri()).unwrap_or_else(|| self.address.clone());
         let is_own = asked.authority() == self.address.authority();
         let address = if is_own { self.address.clone() } else { asked };
         let credential = request.headers().get(AUTHORIZATION).cloned();
-        match self.http.request(request).await {
-            Ok(response) => Ok(Answer { address, request: line.to_owned(), credential, response }),
+        let time_max = self.limits.answer_max;
+        let answering = self.http.request(request);
+        let answered = match is_small {
+            false => answering.await,
+            true => timeout(time_max, answering).await.map_err(|_| Error::Slow {
+                address: address.clone(),
+                request: line.to_owned(),
+                limit: time_max,
+            })?,
+        };
+        let request = line.to_owned();
+        match answered {
+            Ok(response) => Ok(Answer { address, request, credential, time_max, response }),
             Err(error) if error.is_connect() => Err(Error::unreachable(&address, error.into())),
             Err(error) => Err(Error::on_the_way(&address, line, error.into())),
         }

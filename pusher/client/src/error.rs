@@ -87,6 +87,16 @@ pub enum Error {
         #[source]
         source: BoxError,
     },
+    /// An answer came, but did not come to its end.
+    #[error("the registry at {address} did not answer {request} within {} s", .limit.as_secs_f32())]
+    Slow {
+        /// The registry.
+        address: RegistryAddress,
+        /// What was asked.
+        request: String,
+        /// How long was waited.
+        limit: Duration,
+    },
     /// The connection stood, but nothing moved on it.
     #[error("the registry at {address} went silent during {request}")]
     Silent {

@@ -45,6 +45,9 @@ pub struct Limits {
     /// How long no byte may move on a connection in use. 120 s: a registry that makes a large
     /// blob durable is silent while it does.
     pub silence_max: Duration,
+    /// How long the answer to a small request may take in all, its body included unless that is a
+    /// blob. 120 s: a registry that gives a byte a second is not silent.
+    pub answer_max: Duration,
     /// How long an unused connection is kept. 30 s.
     pub idle_max: Duration,
     /// The largest manifest taken, in bytes. 8 MiB.
@@ -58,6 +61,7 @@ impl Default for Limits {
         Self {
             connect_max: Duration::from_secs(10),
             silence_max: Duration::from_secs(120),
+            answer_max: Duration::from_secs(120),
             idle_max: Duration::from_secs(30),
             manifest_bytes_max: 8 << 20,
             list_bytes_max: 8 << 20,

@@ -311,6 +311,34 @@ async fn a_registry_that_takes_a_request_and_says_nothing_is_left() {
 }
 
 #[tokio::test]
+async fn an_answer_that_drips_for_ever_is_left() {
+    for beginning in ["", "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let answer_max = Duration::from_millis(100);
+        let limits = Limits { answer_max, ..Limits::default() };
+        let dripping = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+            stream.write_all(beginning.as_bytes()).await.unwrap();
+            // Interim answers before the head, a byte of the body after it; until the client hangs up.
+            let drop: &[u8] =
+                if beginning.is_empty() { b"HTTP/1.1 100 Continue\r\n\r\n" } else { b"x" };
+            let mut pace = tokio::time::interval(Duration::from_millis(5));
+            while stream.write_all(drop).await.is_ok() {
+                pace.tick().await;
+            }
+        });
+        let client = RegistryClient::with_limits(address.into(), limits);
+        let error = client.manifest(&name(), &"v1".parse().unwrap()).await.unwrap_err();
+        let Error::Slow { limit, .. } = error else { panic!("{error}") };
+        assert_eq!(limit, answer_max);
+        drop(client);
+        dripping.await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_breaks_off_is_interrupted() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = RegistryClient::new(listener.local_addr().unwrap().into());

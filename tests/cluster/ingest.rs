@@ -105,7 +105,14 @@ fn mounts(podman: &Podman) -> Vec<String> {
 
 pub(crate) fn ingest_brings_an_image_and_a_node_runs_it(cluster: &Cluster) {
     let ingesting = Ingesting::start(cluster, "ingesting");
-    ingesting.travels(image::APP, "app:1");
+    // The app itself was pulled again by other tests, so Podman knows several manifests of it.
+    const TAKEN: &str = "localhost/taken:1";
+    let context = tempfile::tempdir().unwrap();
+    let containerfile = format!("FROM {}\nLABEL taken=in\n", image::APP);
+    fs::write(context.path().join("Containerfile"), containerfile).unwrap();
+    let folder = context.path().to_str().unwrap();
+    cluster.podman().run(["build", "--quiet", "--isolation", "chroot", "--tag", TAKEN, folder]);
+    ingesting.travels(TAKEN, "app:1");
     let log = ingesting.registry.log();
     assert!(log.contains("ingested") && !log.contains("pushed"), "{log}");
 
@@ -113,7 +120,7 @@ pub(crate) fn ingest_brings_an_image_and_a_node_runs_it(cluster: &Cluster) {
     let inside = "ingesting:5000/app:1";
     node.route("ingesting:5000", "ingesting:5000");
     let id = node.pull(inside).unwrap();
-    let local = cluster.podman().run(["image", "inspect", "--format", "{{.Id}}", image::APP]);
+    let local = cluster.podman().run(["image", "inspect", "--format", "{{.Id}}", TAKEN]);
     assert_eq!(id, format!("sha256:{local}"));
     let printed = node.execute(inside, &["/usr/local/bin/program", "--version"]);
     assert!(printed.starts_with("wharf "), "the program in {inside} printed {printed:?}");

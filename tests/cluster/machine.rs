@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 /// The piece that is not there, in words that fit "the tests need …".
 pub(crate) struct Missing(pub(crate) String);
 
-const PROGRAMS: [&str; 9] = [
+const PROGRAMS: [&str; 10] = [
     "podman",
+    "buildah",
     "runc",
     "iptables",
     "debootstrap",

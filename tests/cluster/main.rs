@@ -22,6 +22,7 @@ mod machine;
 mod node;
 mod podman;
 mod registry;
+mod tree;
 mod trials;
 
 use std::sync::{Arc, LazyLock};

@@ -101,6 +101,15 @@ impl Node {
         command::run(self.podman.podman(arguments).args(program))
     }
 
+    /// Runs a script of bash in the root folder of a pulled image, unpacked; returns what it prints.
+    pub(crate) fn within(&self, image: &str, script: &str) -> String {
+        let mount = format!("ctr --namespace k8s.io images mount {image} \"$tree\" >&2");
+        let unmount = "ctr --namespace k8s.io images unmount --rm \"$tree\" >&2";
+        let all =
+            format!("set -e; tree=$(mktemp -d); {mount}; (cd \"$tree\" && {script}); {unmount}");
+        self.podman.run(["exec", self.name, "bash", "-c", &all])
+    }
+
     /// One call of the CRI's image service whose request is nothing but an image's name: gRPC by curl,
     /// over containerd's own socket. Returns the answer's bytes, readable where they are text.
     fn call(&self, method: &str, image: &str) -> Result<String, Status> {

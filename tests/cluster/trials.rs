@@ -8,6 +8,7 @@ use crate::command;
 use crate::image;
 use crate::ingest;
 use crate::registry::Registry;
+use crate::tree;
 
 type Run = fn(&Cluster);
 
@@ -46,6 +47,7 @@ pub(crate) fn all() -> Vec<(&'static str, Run)> {
             "ingest_has_mounts_that_cannot_be_written",
             ingest::ingest_has_mounts_that_cannot_be_written,
         ),
+        ("an_awkward_tree_arrives_as_it_was_built", tree::an_awkward_tree_arrives_as_it_was_built),
         ("the_containerfile_builds_the_same_image", the_containerfile_builds_the_same_image),
     ]
 }

@@ -10,6 +10,10 @@ fn tests() -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        // What a subject keeps in files of its own stands in a folder of its name.
+        if path.is_dir() {
+            continue;
+        }
         let file = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let text = std::fs::read_to_string(&path).unwrap();
         let mut lines = text.lines();

@@ -113,8 +113,10 @@ pub(crate) fn ingest_brings_an_image_and_a_node_runs_it(cluster: &Cluster) {
     let folder = context.path().to_str().unwrap();
     cluster.podman().run(["build", "--quiet", "--isolation", "chroot", "--tag", TAKEN, folder]);
     ingesting.travels(TAKEN, "app:1");
-    let log = ingesting.registry.log();
-    assert!(log.contains("ingested") && !log.contains("pushed"), "{log}");
+    let log = command::wait_for("the ingest to be logged", || {
+        Some(ingesting.registry.log()).filter(|log| log.contains("ingested"))
+    });
+    assert!(!log.contains("pushed"), "{log}");
 
     let node = cluster.node();
     let inside = "ingesting:5000/app:1";

@@ -4,12 +4,18 @@
 //! prints a result.
 
 pub mod amount;
+pub mod build;
 pub mod completion;
 pub mod credentials;
 pub mod demo;
+pub mod deploy;
+pub mod doctor;
+pub mod down;
 pub mod garbage_collect;
 pub mod healthcheck;
 pub mod image;
+pub mod init;
+pub mod load;
 pub mod login;
 pub mod logout;
 pub mod ls;
@@ -20,7 +26,10 @@ pub mod registries;
 pub mod remote;
 pub mod rm;
 pub mod serve;
+pub mod setup_args;
+pub mod status;
 pub mod table;
+pub mod up;
 
 use std::ffi::OsString;
 
@@ -62,6 +71,26 @@ pub struct Cli {
 /// variant for its error in [`Failure`], where the compiler asks for a hint and an exit code.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Set up registry and cluster, and wire them
+    ///
+    /// Makes what is missing and mends what is broken: the network, the registry's container, the
+    /// Kind cluster, and the files on its nodes that lead their pulls to the registry. Can be run at any
+    /// time, and changes nothing where everything stands.
+    Up(Box<up::UpArgs>),
+    /// Take down what `up` made
+    Down(down::DownArgs),
+    /// Show what stands: registry, clusters, nodes
+    Status(status::StatusArgs),
+    /// Find out what is wrong, and mend it
+    Doctor(doctor::DoctorArgs),
+    /// Write wharf.toml for the project in this folder
+    Init(init::InitArgs),
+    /// Build the project's images
+    Build(build::BuildArgs),
+    /// Apply the project's manifests, and wait until the pods run
+    Deploy(Box<deploy::DeployArgs>),
+    /// Load images into the nodes, past any registry
+    Load(Box<load::LoadArgs>),
     /// Run the registry
     ///
     /// Serves images to containerd, Podman and others until it is told to stop, and takes what they
@@ -106,6 +135,14 @@ impl Cli {
     pub fn run(self) -> Result<(), Failure> {
         let report = Report::new(self.json);
         match self.command {
+            Command::Up(args) => up::run(*args, &report),
+            Command::Down(args) => down::run(args, &report),
+            Command::Status(args) => status::run(args, &report),
+            Command::Doctor(args) => doctor::run(args, &report),
+            Command::Init(args) => init::run(args, &report),
+            Command::Build(args) => build::run(args, &report),
+            Command::Deploy(args) => deploy::run(*args, &report),
+            Command::Load(args) => load::run(*args, &report),
             Command::Serve(args) => serve::run(*args, &report),
             Command::Demo(args) => demo::run(args, &report),
             Command::Image(args) => image::run(args, &report),

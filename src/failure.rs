@@ -18,6 +18,7 @@ use crate::cli::remote::RemoteError;
 use crate::cli::serve::holder;
 use crate::config::{self, ingest, variable};
 use crate::demo::DemoError;
+use crate::setup::SetupError;
 
 /// Everything that a subcommand can end with, but for success.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,9 @@ pub enum Failure {
     /// There is no login, or it cannot be taken away.
     #[error(transparent)]
     Login(#[from] LoginError),
+    /// The setup does not stand, or cannot be taken down.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
     /// The registry is not known to be ready.
     #[error(transparent)]
     Health(#[from] HealthError),
@@ -105,6 +109,8 @@ impl Failure {
             Self::Push(PushError::Interrupted) => (Ended, None),
             Self::Push(error) if error.is_misuse() => (Misused, error.hint()),
             Self::Push(error) => (Failed, error.hint()),
+            Self::Setup(error) if error.is_misuse() => (Misused, error.hint()),
+            Self::Setup(error) => (Failed, error.hint()),
             Self::Health(_) => (Failed, None),
             Self::Output(_) => (Failed, None),
         }

@@ -16,6 +16,7 @@ mod image;
 mod log;
 mod process;
 mod report;
+mod setup;
 
 use std::process::ExitCode;
 

@@ -1,19 +1,22 @@
 //! Starting other programs: the one place that does it, so that what would be started can be looked
 //! at without starting anything. Nothing goes through a shell.
 
+mod program;
 #[cfg(test)]
 pub mod recorded;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use thiserror::Error;
 use wharf_pusher::source::saved::Export;
+
+pub use program::{Program, RunError};
 
 /// The most that is kept of what a program says on stderr, in bytes.
 const WORDS_BYTES_MAX: u64 = 64 << 10;
@@ -23,75 +26,6 @@ const CONVERSATION_MAX: Duration = Duration::from_secs(60);
 const END_POLL: Duration = Duration::from_millis(2);
 /// The most that a program may answer on stdout where an answer is all that is wanted, in bytes.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
-
-/// A program and its arguments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
-    /// Its name, looked for on the PATH, or its path.
-    pub name: OsString,
-    /// What stands after the name.
-    pub arguments: Vec<OsString>,
-}
-
-impl Program {
-    /// A program and its arguments.
-    pub fn new<A: Into<OsString>>(
-        name: impl Into<OsString>,
-        arguments: impl IntoIterator<Item = A>,
-    ) -> Self {
-        Self { name: name.into(), arguments: arguments.into_iter().map(Into::into).collect() }
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.name);
-        command.args(&self.arguments).stdin(Stdio::null());
-        command
-    }
-
-    fn cannot_run(&self, source: io::Error) -> RunError {
-        let program = self.name.to_string_lossy().into_owned();
-        match source.kind() {
-            io::ErrorKind::NotFound => RunError::Missing { program },
-            _ => RunError::Run { program, source },
-        }
-    }
-}
-
-impl fmt::Display for Program {
-    /// As one would type it, for people; not quoted for a shell.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.name.to_string_lossy().fmt(f)?;
-        self.arguments.iter().try_for_each(|word| write!(f, " {}", word.to_string_lossy()))
-    }
-}
-
-/// Why a program did not do what it was started for.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// It is not there.
-    #[error("the program {program} is not on the PATH")]
-    Missing {
-        /// Its name.
-        program: String,
-    },
-    /// It cannot be started, or talked to.
-    #[error("cannot run {program}")]
-    Run {
-        /// Its name.
-        program: String,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// It ended with another code than 0.
-    #[error("`{program}` failed: {words}")]
-    Failed {
-        /// The whole command line.
-        program: String,
-        /// What it said on stderr, or else how it ended.
-        words: String,
-    },
-}
 
 /// What a program writes to stdout, while it runs.
 pub struct Output(Box<dyn Export>);
@@ -146,6 +80,13 @@ pub trait Runner: fmt::Debug + Send + Sync {
     /// It cannot be started, or does not end.
     fn converse(&self, program: &Program, input: &[u8]) -> Result<(bool, Vec<u8>), RunError>;
 
+    /// Runs a program to its end and lets the person see what it says: its output and its words both
+    /// go to our stderr, as they come.
+    ///
+    /// # Errors
+    /// It cannot be started, or failed.
+    fn show(&self, program: &Program) -> Result<(), RunError>;
+
     /// Goes on as another program, which has this one's input and output. Does not return where
     /// that works.
     fn replace(&self, program: &Program) -> RunError;
@@ -190,9 +131,20 @@ impl Runner for Machine {
         converse_within(CONVERSATION_MAX, program, input)
     }
 
+    fn show(&self, program: &Program) -> Result<(), RunError> {
+        let mut command = program.command();
+        let stderr = io::stderr().as_fd().try_clone_to_owned();
+        command.stdout(stderr.map_err(|source| program.cannot_run(source))?);
+        let status = command.status().map_err(|source| program.cannot_run(source))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(RunError::Failed { program: program.to_string(), words: status.to_string() })
+    }
+
     fn replace(&self, program: &Program) -> RunError {
-        let mut command = Command::new(&program.name);
-        command.args(&program.arguments);
+        let mut command = program.command();
+        command.stdin(Stdio::inherit());
         program.cannot_run(std::os::unix::process::CommandExt::exec(&mut command))
     }
 }

@@ -12,13 +12,27 @@ pub type Answer = Result<Vec<u8>, String>;
 #[derive(Debug, Default)]
 pub struct Recorded {
     answers: Mutex<VecDeque<Answer>>,
+    transcript: Vec<(String, Answer)>,
     lines: Mutex<Vec<String>>,
+    inputs: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Recorded {
     /// A runner with these answers, in this order; without one left, no program is found.
     pub fn new<const N: usize>(answers: [Answer; N]) -> Self {
-        Self { answers: Mutex::new(answers.into()), lines: Mutex::default() }
+        Self { answers: Mutex::new(answers.into()), ..Self::default() }
+    }
+
+    /// A runner that answers each command line as it was answered once, as often as it is asked: by
+    /// the first entry with which the line begins. Any other program fails, with its line.
+    pub fn transcript<L: Into<String>>(entries: impl IntoIterator<Item = (L, Answer)>) -> Self {
+        let transcript = entries.into_iter().map(|(line, answer)| (line.into(), answer)).collect();
+        Self { transcript, ..Self::default() }
+    }
+
+    /// The inputs that programs were fed so far.
+    pub fn inputs(&self) -> Vec<Vec<u8>> {
+        self.inputs.lock().unwrap().clone()
     }
 
     /// The command lines so far.
@@ -44,7 +58,14 @@ impl Export for Said {
 
 impl Runner for Recorded {
     fn answer(&self, program: &Program) -> Result<Vec<u8>, RunError> {
-        self.lines.lock().unwrap().push(program.to_string());
+        let line = program.to_string();
+        self.lines.lock().unwrap().push(line.clone());
+        if !self.transcript.is_empty() {
+            let known = self.transcript.iter().find(|(beginning, _)| line.starts_with(beginning));
+            let answer = known
+                .map_or_else(|| Err(format!("not in the transcript: {line}")), |it| it.1.clone());
+            return answer.map_err(|words| RunError::Failed { program: line, words });
+        }
         match self.answers.lock().unwrap().pop_front() {
             Some(Ok(answer)) => Ok(answer),
             Some(Err(words)) => Err(RunError::Failed { program: program.to_string(), words }),
@@ -62,7 +83,9 @@ impl Runner for Recorded {
         program: &Program,
         write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), RunError> {
-        write(&mut io::sink()).map_err(|source| program.cannot_run(source))?;
+        let mut input = Vec::new();
+        write(&mut input).map_err(|source| program.cannot_run(source))?;
+        self.inputs.lock().unwrap().push(input);
         self.answer(program).map(drop)
     }
 
@@ -71,6 +94,10 @@ impl Runner for Recorded {
             Err(RunError::Failed { words, .. }) => Ok((false, words.into_bytes())),
             answered => answered.map(|answer| (true, answer)),
         }
+    }
+
+    fn show(&self, program: &Program) -> Result<(), RunError> {
+        self.answer(program).map(drop)
     }
 
     fn replace(&self, program: &Program) -> RunError {

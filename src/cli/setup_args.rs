@@ -1,0 +1,98 @@
+//! The flags that all subcommands of the setup have, and the site that they mean.
+
+use std::sync::Arc;
+
+use crate::process::{Machine, Runner};
+use crate::report::Report;
+use crate::setup::config::{Cluster, NETWORK, PORT, REGISTRY, VOLUME};
+use crate::setup::hand::Manner;
+use crate::setup::{Config, SetupError, Site};
+
+/// The image that wharf is in its container.
+const IMAGE: &str = "localhost/wharf";
+
+/// Which setup is meant, and how much of it is shown.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SetupArgs {
+    /// The registry's container, which is its name for pods, too
+    #[arg(long, value_name = "NAME", env = "WHARF_REGISTRY_NAME", default_value = REGISTRY, value_parser = name)]
+    registry_name: String,
+
+    /// The network of Kind's nodes
+    #[arg(long, value_name = "NAME", env = "KIND_EXPERIMENTAL_PODMAN_NETWORK", default_value = NETWORK, value_parser = name)]
+    network: String,
+
+    /// Show each command that changes something
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+/// A name that an engine takes for a container, and that is a host name, too.
+fn name(text: &str) -> Result<String, String> {
+    let is_word = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-';
+    let is_end = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
+    let is_name = text.len() <= 63
+        && text.chars().all(is_word)
+        && text.starts_with(is_end)
+        && text.ends_with(is_end);
+    match is_name {
+        true => Ok(text.to_owned()),
+        false => Err("a name has lower case letters, digits and hyphens, at most 63".into()),
+    }
+}
+
+impl SetupArgs {
+    /// What stands, as it stands: nothing is wanted beyond it.
+    pub fn config(&self) -> Config {
+        let volume = match self.registry_name.as_str() {
+            REGISTRY => VOLUME.to_owned(),
+            other => format!("{other}-data"),
+        };
+        let tag = env!("CARGO_PKG_VERSION").replace('+', "-");
+        Config {
+            registry: self.registry_name.clone(),
+            volume,
+            network: self.network.clone(),
+            port: PORT,
+            image: own_image(&tag),
+            cluster: Cluster::Existing,
+            ingest: true,
+            drop_in: false,
+            autostart: false,
+            replace_registry: false,
+        }
+    }
+
+    /// The site, changed in a manner.
+    ///
+    /// # Errors
+    /// There is no engine, no home folder, or no telling what was set up.
+    pub fn site(&self, config: Config, dry: bool, report: &Report) -> Result<Site, SetupError> {
+        let runner: Arc<dyn Runner> = Arc::new(Machine);
+        let manner = match (dry, self.verbose) {
+            (true, _) => Manner::Dry,
+            (false, true) => Manner::Verbose,
+            (false, false) => Manner::Quiet,
+        };
+        Site::of_this_machine(config, runner, manner, *report)
+    }
+}
+
+#[expect(clippy::expect_used, reason = "a constant name, and a version that is a tag")]
+fn own_image(tag: &str) -> wharf_oci::ImageReference {
+    format!("{IMAGE}:{tag}").parse().expect("the name of wharf's image is one")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_host_name_too() {
+        assert!(name("kind-registry").is_ok());
+        for bad in ["", "Kind", "a.b", "-a", "a-", "a b", "a:5000", &"a".repeat(64)] {
+            assert!(name(bad).is_err(), "{bad}");
+        }
+        assert!(own_image("1.0.0").tag.is_some());
+    }
+}

@@ -1,0 +1,109 @@
+//! Why the setup does not stand, and what to do about it.
+
+use thiserror::Error;
+
+use super::engine::EngineError;
+use super::hand::FileError;
+use super::receipt::ReceiptError;
+use crate::process::RunError;
+
+/// Everything that setting up, checking and taking down can end with.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    /// The engine cannot be asked, or refuses.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Another program cannot be started, or fails.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A file of this machine cannot be written or removed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is not known what was set up.
+    #[error(transparent)]
+    Receipt(#[from] ReceiptError),
+    /// There is no engine.
+    #[error("neither podman nor docker is on the PATH")]
+    NoEngine,
+    /// There is no home folder, so no place for what belongs to the user.
+    #[error("neither HOME nor XDG_CONFIG_HOME is set")]
+    NoHome,
+    /// Something is in the way that we did not make. What is in the way, and what to do about it.
+    #[error("{what}")]
+    InTheWay {
+        /// What is in the way.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// Something stays broken, although all that wharf can do was done.
+    #[error("{what}")]
+    Broken {
+        /// What is broken.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// There are faults; they were told already.
+    #[error("{count} {} found", if *count == 1 { "fault was" } else { "faults were" })]
+    Faults {
+        /// How many.
+        count: usize,
+    },
+}
+
+impl SetupError {
+    /// Whether what was asked for cannot be, whatever the machine is like.
+    pub fn is_misuse(&self) -> bool {
+        false
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Engine(EngineError::Run(error)) | Self::Run(error) => of_run(error),
+            Self::NoEngine => Some(
+                "install Podman (https://podman.io/docs/installation); on macOS then run `podman \
+                 machine init` and `podman machine start`"
+                    .into(),
+            ),
+            Self::NoHome => Some("set HOME to your home folder".into()),
+            Self::InTheWay { hint, .. } | Self::Broken { hint, .. } => Some(hint.clone()),
+            Self::Receipt(ReceiptError::Content { path, .. }) => Some(format!(
+                "remove {} if nothing is set up, or look at it: `wharf down` needs it",
+                path.display()
+            )),
+            Self::Receipt(ReceiptError::Newer { .. }) => Some("use that wharf".into()),
+            _ => None,
+        }
+    }
+}
+
+/// What to do about a program that is missing or fails.
+fn of_run(error: &RunError) -> Option<String> {
+    match error {
+        RunError::Missing { program } => how_to_get(program),
+        _ => None,
+    }
+}
+
+/// How to get a program of the field.
+pub fn how_to_get(program: &str) -> Option<String> {
+    let (linux, macos, page) = match program {
+        "podman" => ("apt install podman", "brew install podman", "podman.io/docs/installation"),
+        "docker" => ("apt install docker.io", "brew install docker", "docs.docker.com/engine"),
+        "kind" => (
+            "go install sigs.k8s.io/kind@latest",
+            "brew install kind",
+            "kind.sigs.k8s.io/docs/user/quick-start/#installation",
+        ),
+        "kubectl" => (
+            "apt install kubernetes-client",
+            "brew install kubectl",
+            "kubernetes.io/docs/tasks/tools",
+        ),
+        _ => return None,
+    };
+    let command = if cfg!(target_os = "macos") { macos } else { linux };
+    Some(format!("`{command}`, or see https://{page}"))
+}

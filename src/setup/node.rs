@@ -1,0 +1,89 @@
+//! The nodes of all Kind clusters of the engine, by Kind's labels, without Kind.
+
+pub mod inside;
+
+use serde::Serialize;
+
+use super::engine::{Container, EngineError};
+use super::{SetupError, Site};
+
+pub use inside::Inside;
+
+/// Kind's label with the cluster's name.
+pub const CLUSTER_LABEL: &str = "io.x-k8s.kind.cluster";
+/// Kind's label with the node's role.
+pub const ROLE_LABEL: &str = "io.x-k8s.kind.role";
+
+/// What a node is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Runs the API server, and pods.
+    ControlPlane,
+    /// Runs pods.
+    Worker,
+}
+
+/// A node: a container with a containerd in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// The cluster that it belongs to.
+    pub cluster: String,
+    /// What it is for.
+    pub role: Role,
+    /// The container.
+    pub container: Container,
+}
+
+impl Node {
+    /// Its name, on its network too.
+    pub fn name(&self) -> &str {
+        &self.container.name
+    }
+
+    /// The node that a container is; none if it is something else of Kind's, as a load balancer.
+    fn of(container: Container) -> Option<Self> {
+        let role = match container.label(ROLE_LABEL)? {
+            "control-plane" => Role::ControlPlane,
+            "worker" => Role::Worker,
+            _ => return None,
+        };
+        let cluster = container.label(CLUSTER_LABEL)?.to_owned();
+        Some(Self { cluster, role, container })
+    }
+}
+
+/// Every node of every cluster, running or not, by name.
+///
+/// # Errors
+/// The engine cannot be asked.
+pub fn all(site: &Site) -> Result<Vec<Node>, EngineError> {
+    Ok(site.engine.labelled(CLUSTER_LABEL)?.into_iter().filter_map(Node::of).collect())
+}
+
+/// Those that run, which alone can be looked into.
+///
+/// # Errors
+/// The engine cannot be asked.
+pub fn running(site: &Site) -> Result<Vec<Node>, EngineError> {
+    Ok(all(site)?.into_iter().filter(|node| node.container.is_running).collect())
+}
+
+/// Does the same on several nodes at once: most of the time on each is the engine's.
+///
+/// # Errors
+/// The first error of a node, in their order; the work on the others is done nevertheless.
+pub fn on_each<T: Send>(
+    nodes: &[Node],
+    work: impl Fn(&Node) -> Result<T, SetupError> + Sync,
+) -> Result<Vec<T>, SetupError> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let running: Vec<_> = nodes.iter().map(|node| scope.spawn(move || work(node))).collect();
+        let joined = running.into_iter().map(|thread| match thread.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.collect()
+    })
+}

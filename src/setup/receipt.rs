@@ -1,0 +1,204 @@
+//! What the setup made, kept in a file, so that taking it down removes that and no more.
+//!
+//! An entry is written before the thing is made: a run that is killed between the two leaves an entry
+//! for nothing, which does no harm, and never a thing without an entry.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::hand::{FileError, Hand};
+
+/// One thing that the setup made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "made", rename_all = "kebab-case")]
+pub enum Made {
+    /// The network.
+    Network {
+        /// Its name.
+        name: String,
+    },
+    /// The registry's volume.
+    Volume {
+        /// Its name.
+        name: String,
+    },
+    /// The registry's container.
+    Registry {
+        /// Its name.
+        name: String,
+    },
+    /// Wharf's own image in the engine.
+    Image {
+        /// Its name.
+        name: String,
+    },
+    /// The engine's secret for ingest.
+    Secret {
+        /// Its name.
+        name: String,
+    },
+    /// A file on this machine, or in the engine's virtual machine.
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Whether it is in the virtual machine.
+        in_machine: bool,
+    },
+    /// A cluster.
+    Cluster {
+        /// Its name.
+        name: String,
+    },
+    /// A folder of containerd's `certs.d` on a node.
+    Hosts {
+        /// The node's name.
+        node: String,
+        /// The folder's name, as `localhost:5000`.
+        host: String,
+    },
+    /// Another file on a node that we wrote or changed, as the drop-in for `NO_PROXY`.
+    NodeFile {
+        /// The node's name.
+        node: String,
+        /// Its path.
+        path: String,
+        /// What it held before; nothing if it was not there.
+        before: Option<String>,
+    },
+    /// The ConfigMap `local-registry-hosting`.
+    Hosting {
+        /// The cluster's name.
+        cluster: String,
+    },
+    /// The registry inside a cluster.
+    InCluster {
+        /// The cluster's name.
+        cluster: String,
+    },
+    /// A unit of systemd that was enabled.
+    Unit {
+        /// Its name.
+        name: String,
+        /// Whether it is in the engine's virtual machine.
+        in_machine: bool,
+    },
+}
+
+/// What the setup of one registry made.
+#[derive(Debug)]
+pub struct Receipt {
+    path: PathBuf,
+    made: Mutex<BTreeSet<Made>>,
+}
+
+/// The receipt as it lies in its file.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Written {
+    version: u32,
+    made: BTreeSet<Made>,
+}
+
+/// The form of the file.
+const VERSION: u32 = 1;
+
+/// Why there is no telling what the setup made.
+#[derive(Debug, Error)]
+pub enum ReceiptError {
+    /// The file cannot be read.
+    #[error("cannot read {}, which says what was set up", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is not what was written there.
+    #[error("{} does not say what was set up", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The file is of a newer wharf.
+    #[error("{} was written by a newer wharf", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Receipt {
+    /// The receipt in a file; an empty one where there is no file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is none of ours.
+    pub fn read(path: PathBuf) -> Result<Self, ReceiptError> {
+        let written = match fs::read(&path) {
+            Ok(text) => serde_json::from_slice::<Written>(&text)
+                .map_err(|source| ReceiptError::Content { path: path.clone(), source })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Written::default(),
+            Err(source) => return Err(ReceiptError::Read { path, source }),
+        };
+        if written.version > VERSION {
+            return Err(ReceiptError::Newer { path });
+        }
+        Ok(Self { path, made: Mutex::new(written.made) })
+    }
+
+    /// Everything that was made.
+    pub fn made(&self) -> Vec<Made> {
+        self.locked().iter().cloned().collect()
+    }
+
+    /// Whether we made that.
+    pub fn has(&self, made: &Made) -> bool {
+        self.locked().contains(made)
+    }
+
+    /// Notes what is about to be made. To be called before it is.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn note(&self, hand: &Hand, made: Made) -> Result<(), ReceiptError> {
+        let mut all = self.locked();
+        if all.insert(made) { self.write(hand, &all) } else { Ok(()) }
+    }
+
+    /// Strikes out what was taken away. The file goes with the last entry.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn strike(&self, hand: &Hand, made: &Made) -> Result<(), ReceiptError> {
+        let mut all = self.locked();
+        if all.remove(made) { self.write(hand, &all) } else { Ok(()) }
+    }
+
+    fn write(&self, hand: &Hand, made: &BTreeSet<Made>) -> Result<(), ReceiptError> {
+        if hand.is_dry() {
+            return Ok(());
+        }
+        if made.is_empty() {
+            return Ok(hand.remove(&self.path)?);
+        }
+        let written = Written { version: VERSION, made: made.clone() };
+        let text = serde_json::to_string_pretty(&written)
+            .map_err(|source| ReceiptError::Content { path: self.path.clone(), source })?;
+        Ok(hand.write_aside(&self.path, &text)?)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, BTreeSet<Made>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

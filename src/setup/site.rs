@@ -1,0 +1,81 @@
+//! Where the setup works: the engine, what is wanted, where files go, and what was made so far.
+
+use std::ffi::OsStr;
+use std::sync::Arc;
+
+use super::config::Config;
+use super::engine::{Engine, Kind};
+use super::error::SetupError;
+use super::hand::{Hand, Manner};
+use super::place::Places;
+use super::receipt::{Made, Receipt};
+use crate::process::{Runner, is_on_path};
+use crate::report::Report;
+
+/// Everything that a step works with.
+#[derive(Debug)]
+pub struct Site {
+    /// What is wanted.
+    pub config: Config,
+    /// The engine.
+    pub engine: Engine,
+    /// Where files go.
+    pub places: Places,
+    /// What was made.
+    pub receipt: Receipt,
+}
+
+impl Site {
+    /// This machine, with the engine that Kind is told to use or would choose, Podman first.
+    ///
+    /// # Errors
+    /// There is no engine, no home folder, or the receipt cannot be read.
+    pub fn of_this_machine(
+        config: Config,
+        runner: Arc<dyn Runner>,
+        manner: Manner,
+        report: Report,
+    ) -> Result<Self, SetupError> {
+        let places = Places::read().ok_or(SetupError::NoHome)?;
+        let kind = kind_of_engine().ok_or(SetupError::NoEngine)?;
+        let receipt = Receipt::read(places.receipt(&config.registry))?;
+        let engine = Engine::new(kind, Hand::new(runner, manner, report));
+        Ok(Self { config, engine, places, receipt })
+    }
+
+    /// What looks and changes.
+    pub fn hand(&self) -> &Hand {
+        self.engine.hand()
+    }
+
+    /// Notes what is about to be made.
+    ///
+    /// # Errors
+    /// The receipt cannot be written.
+    pub fn note(&self, made: Made) -> Result<(), SetupError> {
+        Ok(self.receipt.note(self.hand(), made)?)
+    }
+
+    /// Strikes out what was taken away.
+    ///
+    /// # Errors
+    /// The receipt cannot be written.
+    pub fn strike(&self, made: &Made) -> Result<(), SetupError> {
+        Ok(self.receipt.strike(self.hand(), made)?)
+    }
+}
+
+/// The variable by which Kind is told its engine.
+pub const PROVIDER: &str = "KIND_EXPERIMENTAL_PROVIDER";
+
+/// The engine that `KIND_EXPERIMENTAL_PROVIDER` names, or the first one on the PATH, Podman first.
+fn kind_of_engine() -> Option<Kind> {
+    let path = std::env::var_os("PATH");
+    let is_there = |kind: &Kind| is_on_path(OsStr::new(kind.program()), path.as_deref());
+    let named = std::env::var(PROVIDER).unwrap_or_default();
+    let engines = [Kind::Podman, Kind::Docker];
+    match engines.iter().find(|kind| kind.program() == named) {
+        Some(kind) => Some(*kind),
+        None => engines.into_iter().find(is_there),
+    }
+}

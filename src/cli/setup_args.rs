@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::process::{Machine, Runner};
 use crate::report::Report;
-use crate::setup::config::{Cluster, NETWORK, PORT, REGISTRY, VOLUME};
+use crate::setup::config::{Cluster, NETWORK, PORT, REGISTRY, Removal, VOLUME};
 use crate::setup::hand::Manner;
 use crate::setup::{Config, SetupError, Site};
 
@@ -60,6 +60,7 @@ impl SetupArgs {
             drop_in: false,
             autostart: false,
             replace_registry: false,
+            removal: Removal::default(),
         }
     }
 

@@ -39,6 +39,20 @@ pub struct Config {
     pub autostart: bool,
     /// Whether a foreign container of the registry's name may be replaced.
     pub replace_registry: bool,
+    /// What `undo` takes away besides wiring and containers.
+    pub removal: Removal,
+}
+
+/// What goes only where it is asked for: it cannot be had back, or takes long to make again. Of all of
+/// it only what the setup made, but for the data, which was asked for by name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// The registry's volume, with all images in it, and what else holds data.
+    pub data: bool,
+    /// The clusters that the setup made.
+    pub clusters: bool,
+    /// Wharf's own image in the engine.
+    pub image: bool,
 }
 
 /// Which cluster there shall be.

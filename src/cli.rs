@@ -30,6 +30,7 @@ pub mod setup_args;
 pub mod status;
 pub mod table;
 pub mod up;
+pub mod usage;
 
 use std::ffi::OsString;
 
@@ -118,6 +119,8 @@ pub enum Command {
     Rm(rm::RmArgs),
     /// Tell whether the registry of this container is ready
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Tell how much a store holds, and how much room is left
+    Usage(usage::UsageArgs),
     /// Print a completion script for a shell
     Completion(completion::CompletionArgs),
     /// Kept for command lines written for registry:2
@@ -152,6 +155,7 @@ impl Cli {
             Command::Ls(args) => ls::run(args, &report),
             Command::Rm(args) => rm::run(args, &report),
             Command::Healthcheck(args) => healthcheck::run(args, &report),
+            Command::Usage(args) => usage::run(args, &report),
             Command::Completion(args) => completion::run(args, &report),
             Command::GarbageCollect(args) => garbage_collect::run(args),
         }

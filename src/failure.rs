@@ -16,6 +16,7 @@ use crate::cli::login::LoginError;
 use crate::cli::push::PushError;
 use crate::cli::remote::RemoteError;
 use crate::cli::serve::holder;
+use crate::cli::usage::UsageError;
 use crate::config::{self, ingest, variable};
 use crate::demo::DemoError;
 use crate::setup::SetupError;
@@ -65,6 +66,9 @@ pub enum Failure {
     /// The registry is not known to be ready.
     #[error(transparent)]
     Health(#[from] HealthError),
+    /// A store cannot be looked at.
+    #[error(transparent)]
+    Store(#[from] UsageError),
     /// A result cannot be written to stdout.
     #[error("cannot write the result")]
     Output(#[from] io::Error),
@@ -112,6 +116,7 @@ impl Failure {
             Self::Setup(error) if error.is_misuse() => (Misused, error.hint()),
             Self::Setup(error) => (Failed, error.hint()),
             Self::Health(_) => (Failed, None),
+            Self::Store(_) => (Misused, hint("name another folder: wharf usage --root FOLDER")),
             Self::Output(_) => (Failed, None),
         }
     }

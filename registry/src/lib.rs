@@ -42,6 +42,7 @@ pub use server::{ServeError, Server};
 pub use store::OpenError;
 pub use store::content::{Content, WINDOW_BYTES};
 pub use store::error::StoreError;
+pub use store::usage::{Usage, usage};
 pub use store::volume_lock::LockError;
 pub use tag::Listing;
 pub use upload::Incoming;

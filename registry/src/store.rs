@@ -34,6 +34,7 @@ pub(crate) mod revision;
 mod staging;
 pub(crate) mod tag;
 pub(crate) mod upload;
+pub(crate) mod usage;
 pub(crate) mod volume_lock;
 mod writeout;
 

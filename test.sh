@@ -47,7 +47,7 @@ debian_packages='
     strace=strace                docker-registry=docker-registry
     nginx-light=nginx            ca-certificates=/etc/ssl/certs/ca-certificates.crt
     curl=curl                    jq=jq
-    buildah=buildah
+    buildah=buildah              kubernetes-client=kubectl
     gcc=cc                       libc6-dev=/usr/include/stdlib.h
 '
 
@@ -101,20 +101,23 @@ install_debian_packages() {
     missing "${packages% }" "$why"
 }
 
-# crane, oras and regctl, at the versions in tests/tools/go.mod.
-build_registry_clients() {
-    local key folder
+# crane, oras, regctl and kind, at the versions in tests/tools/go.mod.
+build_go_tools() {
+    local key folder tool built=yes
     if ! has go; then
-        missing 'crane oras regctl' 'they are built by Go 1.24 or newer, which is not on the PATH'
+        missing 'crane oras regctl kind' 'they are built by Go 1.24 or newer, which is not on the PATH'
         return
     fi
     key=$(cat tests/tools/go.mod tests/tools/go.sum | cksum | tr ' ' -)
     folder=$cache/tools-$key
-    if ! [ -x "$folder/crane" ] || ! [ -x "$folder/oras" ] || ! [ -x "$folder/regctl" ]; then
-        say 'building crane, oras and regctl'
+    for tool in crane oras regctl kind; do
+        [ -x "$folder/$tool" ] || built=
+    done
+    if [ -z "$built" ]; then
+        say 'building crane, oras, regctl and kind'
         mkdir -p "$folder"
         if ! GOWORK=off GOFLAGS='-mod=readonly -buildvcs=false' go build -C tests/tools -o "$folder/" tool >"$log" 2>&1; then
-            missing 'crane oras regctl' "$(tail -n 1 "$log")"
+            missing 'crane oras regctl kind' "$(tail -n 1 "$log")"
             return
         fi
     fi
@@ -153,7 +156,7 @@ prepare() {
     [ -z "$prepared" ] || return 0
     prepared=yes
     install_debian_packages
-    build_registry_clients
+    build_go_tools
     find_conformance
     build_release
 }

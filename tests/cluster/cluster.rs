@@ -1,11 +1,13 @@
 //! The stage: Podman, the `kind` network, Wharf in its container as `kind-registry`, and one node.
 
+use std::fs;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::containerfile;
 use crate::image::{self, Saved};
 use crate::node::Node;
-use crate::podman::Podman;
+use crate::podman::{NETWORK, Podman};
 use crate::registry::Registry;
 
 /// Everything the tests share. The fields are dropped in order: Podman last.
@@ -22,10 +24,14 @@ impl Cluster {
     pub(crate) fn start() -> Self {
         let begun = Instant::now();
         let podman = Arc::new(Podman::new());
+        trust_localhost(&podman);
+        // IPv6 as well, as Kind makes it: a node then prefers the registry's IPv6 address.
+        podman.run(["network", "create", "--driver", "bridge", "--ipv6", NETWORK]);
+        containerfile::load(&podman);
         image::build_node(&podman);
         let saved = image::build_app(&podman);
         image::build_registry_2(&podman);
-        let wharf = image::load_wharf(&podman);
+        let wharf = podman.load_wharf();
 
         let registry = Registry::start(&podman, &wharf, "kind-registry");
         let node = Node::start(&podman, "wharf-control-plane");
@@ -59,4 +65,13 @@ impl Cluster {
     pub(crate) fn wharf(&self) -> &str {
         &self.wharf
     }
+}
+
+/// Makes Podman and skopeo push to `localhost` without TLS by their defaults, in the file of the home
+/// folder that people write for it.
+fn trust_localhost(podman: &Podman) {
+    let folder = podman.home().join(".config/containers");
+    fs::create_dir_all(&folder).unwrap();
+    let registries = "[[registry]]\nlocation = \"localhost\"\ninsecure = true\n";
+    fs::write(folder.join("registries.conf"), registries).unwrap();
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::client;
 use crate::cluster::Cluster;
 use crate::command;
+use crate::containerfile;
 use crate::image;
 use crate::machine;
 use crate::podman::Podman;
@@ -223,7 +224,7 @@ pub(crate) fn ingest_has_mounts_that_cannot_be_written(cluster: &Cluster) {
     options.extend(["--rm".into(), "--network=none".into(), "--user=0".into()]);
     let inside = |script: &str| -> Output {
         let mut run = podman.podman(["run"]);
-        command::output(run.args(&options).args([image::DEBIAN, "sh", "-c", script]))
+        command::output(run.args(&options).args([containerfile::DEBIAN, "sh", "-c", script]))
     };
     // Every folder that is there, those in which running containers have their files too.
     let script = "cd /containers || exit 2
@@ -247,7 +248,7 @@ pub(crate) fn ingest_has_mounts_that_cannot_be_written(cluster: &Cluster) {
     fs::create_dir_all(scratch.join("overlay")).unwrap();
     let volume = format!("{}:/containers", scratch.display());
     let mut run = podman.podman(["run", "--rm", "--network=none", "--volume", &volume]);
-    let output = command::output(run.args([image::DEBIAN, "sh", "-c", script]));
+    let output = command::output(run.args([containerfile::DEBIAN, "sh", "-c", script]));
     assert!(command::words(&output).contains("written: overlay"), "{}", command::words(&output));
 }
 
@@ -278,7 +279,8 @@ fn build_doomed(podman: &Podman, number: usize) -> String {
 fn build(podman: &Podman, image: &str, content: &str) {
     let context = tempfile::tempdir().unwrap();
     fs::write(context.path().join("content"), content).unwrap();
-    let file = format!("FROM {}\nCOPY content /first\nCOPY content /second\n", image::DEBIAN);
+    let file =
+        format!("FROM {}\nCOPY content /first\nCOPY content /second\n", containerfile::DEBIAN);
     fs::write(context.path().join("Containerfile"), file).unwrap();
     let build = ["build", "--quiet", "--layers=false", "--network", "none", "--tag", image];
     command::run(podman.podman(build).arg(context.path()));

@@ -15,11 +15,18 @@
 
 mod client;
 mod cluster;
+#[path = "../stage/command.rs"]
 mod command;
+#[path = "../stage/containerd.rs"]
+mod containerd;
+#[path = "../stage/containerfile.rs"]
+mod containerfile;
 mod image;
 mod ingest;
+#[path = "../stage/machine.rs"]
 mod machine;
 mod node;
+#[path = "../stage/podman.rs"]
 mod podman;
 mod registry;
 mod tree;
@@ -32,12 +39,25 @@ use libtest_mimic::{Arguments, Trial};
 use crate::cluster::Cluster;
 use crate::machine::Missing;
 
+const PROGRAMS: [&str; 10] = [
+    "podman",
+    "buildah",
+    "runc",
+    "iptables",
+    "debootstrap",
+    "docker-registry",
+    "skopeo",
+    "crane",
+    "oras",
+    "regctl",
+];
+
 fn main() {
     let mut arguments = Arguments::from_args();
     // One at a time unless asked otherwise: a push of hundreds of megabytes is busy enough.
     arguments.test_threads.get_or_insert(1);
 
-    if let Err(Missing(what)) = machine::check() {
+    if let Err(Missing(what)) = machine::check(&PROGRAMS) {
         assert!(!machine::is_ci(), "the cluster tests need {what}");
         eprintln!("cluster tests left out: they need {what}");
         return;

@@ -1,9 +1,9 @@
 //! A registry in a container, run by the very command that runs `registry:2`.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 
 use crate::command;
+use crate::machine;
 use crate::podman::{NETWORK, Podman};
 
 /// A running registry container; gone, with its volume, when dropped.
@@ -33,7 +33,7 @@ impl Registry {
         let registry = Self {
             podman: Arc::clone(podman),
             name: name.into(),
-            port: free_port(),
+            port: machine::free_port(),
             volume: format!("{name}-data"),
             options,
         };
@@ -109,9 +109,4 @@ impl Drop for Registry {
         ]));
         command::output(&mut self.podman.podman(["volume", "rm", "--force", &self.volume]));
     }
-}
-
-/// A port of the loopback that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -26,30 +26,22 @@ events_logger = "file"
 network_backend = "netavark"
 "#;
 
-/// A container engine with a root folder and a `kind` network of its own.
+/// A container engine with a root folder of its own.
 pub(crate) struct Podman {
     folder: TempDir,
 }
 
 impl Podman {
-    /// An engine with nothing in it but an empty network, for which `localhost` speaks plain HTTP.
+    /// An engine with nothing in it.
     pub(crate) fn new() -> Self {
         let podman = Self { folder: tempfile::tempdir().unwrap() };
         let folder = podman.folder();
-        for name in ["bin", "home/.config/containers"] {
-            fs::create_dir_all(folder.join(name)).unwrap();
+        for name in ["bin", "home"] {
+            fs::create_dir(folder.join(name)).unwrap();
         }
         fs::write(folder.join("containers.conf"), CONTAINERS_CONF).unwrap();
-        // Podman and skopeo both read this file of the home folder: with it they push to a registry
-        // without TLS by their defaults, which is how people set it up.
-        let registries = "[[registry]]\nlocation = \"localhost\"\ninsecure = true\n";
-        fs::write(folder.join("home/.config/containers/registries.conf"), registries).unwrap();
-
-        let wrapper = folder.join("bin/podman");
-        fs::write(&wrapper, podman.wrapper()).unwrap();
-        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
-        // IPv6 as well, as Kind makes it: a node then prefers the registry's IPv6 address.
-        podman.run(["network", "create", "--driver", "bridge", "--ipv6", NETWORK]);
+        fs::write(podman.program(), podman.wrapper()).unwrap();
+        fs::set_permissions(podman.program(), fs::Permissions::from_mode(0o755)).unwrap();
         podman
     }
 
@@ -69,13 +61,23 @@ impl Podman {
         self.folder.path()
     }
 
+    /// The home folder of what is run here.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.folder().join("home")
+    }
+
+    /// The program `podman` that means this Podman.
+    pub(crate) fn program(&self) -> PathBuf {
+        self.folder().join("bin/podman")
+    }
+
     /// A command of any program that finds this Podman, and its settings, in the place of the machine's.
     pub(crate) fn command(&self, program: impl Into<PathBuf>) -> Command {
         let path = std::env::var("PATH").unwrap_or_default();
         let mut command = Command::new(program.into());
         command
             .env("PATH", format!("{}:{path}", self.folder().join("bin").display()))
-            .env("HOME", self.folder().join("home"))
+            .env("HOME", self.home())
             .env_remove("XDG_CONFIG_HOME")
             .current_dir(self.folder());
         command
@@ -83,7 +85,7 @@ impl Podman {
 
     /// A command of Podman.
     pub(crate) fn podman<const N: usize>(&self, arguments: [&str; N]) -> Command {
-        let mut command = self.command(self.folder().join("bin/podman"));
+        let mut command = self.command(self.program());
         command.args(arguments);
         command
     }
@@ -91,6 +93,17 @@ impl Podman {
     /// Runs a command of Podman that must succeed; returns what it printed.
     pub(crate) fn run<const N: usize>(&self, arguments: [&str; N]) -> String {
         command::run(&mut self.podman(arguments))
+    }
+
+    /// Packs the program under test into its own image, and hands it to Podman: the way of the README.
+    /// Returns the image's name.
+    pub(crate) fn load_wharf(&self) -> String {
+        let name = command::run(self.command(machine::wharf()).args(["image", "--load"]));
+        assert!(
+            name.starts_with("localhost/wharf:"),
+            "`wharf image --load` printed {name:?}, not the image's name"
+        );
+        name
     }
 }
 

@@ -18,15 +18,18 @@ pub mod hosting;
 pub mod hosts;
 pub mod image;
 pub mod kind;
+pub mod machine;
 pub mod network;
 pub mod node;
 pub mod place;
+pub mod proof;
 pub mod proxy;
 pub mod receipt;
 pub mod registry;
 pub mod running;
 pub mod secret;
 pub mod site;
+pub mod walk;
 
 use std::fmt;
 

@@ -6,6 +6,7 @@ use crate::process::{Machine, Runner};
 use crate::report::Report;
 use crate::setup::config::{Cluster, NETWORK, PORT, REGISTRY, Removal, VOLUME};
 use crate::setup::hand::Manner;
+use crate::setup::registry;
 use crate::setup::{Config, SetupError, Site};
 
 /// The image that wharf is in its container.
@@ -64,7 +65,7 @@ impl SetupArgs {
         }
     }
 
-    /// The site, changed in a manner.
+    /// The site, changed in a manner; the registry's port is the one that it has, if it stands.
     ///
     /// # Errors
     /// There is no engine, no home folder, or no telling what was set up.
@@ -75,7 +76,11 @@ impl SetupArgs {
             (false, true) => Manner::Verbose,
             (false, false) => Manner::Quiet,
         };
-        Site::of_this_machine(config, runner, manner, *report)
+        let mut site = Site::of_this_machine(config, runner, manner, *report)?;
+        if let Some(standing) = registry::Standing::read(&site)? {
+            site.config.port = standing.port.unwrap_or(site.config.port);
+        }
+        Ok(site)
     }
 }
 

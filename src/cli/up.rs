@@ -1,18 +1,147 @@
-//! `wharf up`: from nothing to a cluster whose pods pull from the registry.
+//! `wharf up`: from nothing to a cluster whose pods pull from the registry. Walks through the steps of
+//! the setup, in order, and mends what each finds; where it changed something, a real pull proves that
+//! it works.
+
+use std::path::PathBuf;
 
 use crate::cli::setup_args::SetupArgs;
+use crate::cli::status::Standing;
 use crate::failure::Failure;
 use crate::report::Report;
+use crate::setup::config::{Cluster, NewCluster};
+use crate::setup::walk::{Walk, walk};
+use crate::setup::{Config, SetupError, Site, proof, steps};
 
-/// What to do.
+const EXAMPLES: &str = "\
+Examples:
+  wharf up                          a registry, and a cluster if there is none; all wired
+  wharf up --workers 2              the same with three nodes
+  wharf up --name dev               the cluster of this name, made if it is missing
+  wharf up --no-cluster             wires the clusters that there are, and makes none
+  wharf up --port 5001              where port 5000 is taken; pods notice nothing
+  wharf up --replace-registry       takes the place of a registry:2, with its images
+  wharf up --dry-run                the commands, and nothing else";
+
+/// What to set up.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct UpArgs {
     #[command(flatten)]
     setup: SetupArgs,
+
+    /// The cluster that there shall be [default: those that exist; if none does, mcp-cluster]
+    #[arg(long, value_name = "CLUSTER", conflicts_with = "no_cluster", value_parser = cluster_name)]
+    name: Option<String>,
+
+    /// Make no cluster; those that exist are wired
+    #[arg(long)]
+    no_cluster: bool,
+
+    /// How many workers a new cluster has beside its control plane
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    workers: u16,
+
+    /// The image of a new cluster's nodes, instead of Kind's default
+    #[arg(long, value_name = "IMAGE")]
+    node_image: Option<String>,
+
+    /// A Kind configuration for a new cluster; what the registry needs is added to it
+    #[arg(long, value_name = "FILE", conflicts_with = "workers")]
+    kind_config: Option<PathBuf>,
+
+    /// The registry's port on this machine's loopback [default: the one it has, or 5000]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+
+    /// Do not let the registry see Podman's store: `wharf push` then streams layers to it
+    #[arg(long)]
+    no_ingest: bool,
+
+    /// Let a plain `podman push` speak HTTP to the registry, by a file in registries.conf.d
+    #[arg(long)]
+    podman_push: bool,
+
+    /// Bring the registry back after a reboot
+    #[arg(long)]
+    autostart: bool,
+
+    /// Take the place of a container of the registry's name that wharf did not make, and its volume
+    #[arg(long)]
+    replace_registry: bool,
+
+    /// Print every command that would change something, and change nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
-/// Does it.
+/// A name that Kind takes.
+fn cluster_name(text: &str) -> Result<String, String> {
+    let is_word = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || ".-".contains(it);
+    let is_end = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
+    match text.len() <= 50 && text.chars().all(is_word) && text.starts_with(is_end) {
+        true => Ok(text.to_owned()),
+        false => Err("a cluster's name has lower case letters, digits, hyphens and dots".into()),
+    }
+}
+
+/// Sets up, proves, and tells what stands.
 pub fn run(args: UpArgs, report: &Report) -> Result<(), Failure> {
-    let _site = args.setup.site(args.setup.config(), false, report)?;
-    Ok(())
+    let mut site = args.setup.site(args.config(), args.dry_run, report)?;
+    if let Some(port) = args.port {
+        site.config.port = port;
+    }
+    let walked = walk(&site, &steps())?;
+    if args.dry_run {
+        return Ok(());
+    }
+    let proof = prove(&site, &walked)?;
+    walked.notes.iter().for_each(|note| report.say(format_args!("note: {note}")));
+    let mut standing = Standing::read(&site)?;
+    standing.changes = Some(walked.changes);
+    standing.proof = proof;
+    Ok(report.data(&standing)?)
+}
+
+/// A real pull on every node, where something changed and there is a node.
+fn prove(site: &Site, walked: &Walk) -> Result<Option<proof::Proof>, SetupError> {
+    if walked.changes.is_empty() || crate::setup::node::running(site)?.is_empty() {
+        return Ok(None);
+    }
+    proof::prove(site).map(Some)
+}
+
+impl UpArgs {
+    fn config(&self) -> Config {
+        let new = NewCluster {
+            workers: self.workers,
+            node_image: self.node_image.clone(),
+            config: self.kind_config.clone(),
+            port_mapping: None,
+        };
+        Config {
+            cluster: match &self.name {
+                _ if self.no_cluster => Cluster::Existing,
+                Some(name) => Cluster::Named(name.clone(), new),
+                None => Cluster::Any(new),
+            },
+            ingest: !self.no_ingest,
+            drop_in: self.podman_push,
+            autostart: self.autostart,
+            replace_registry: self.replace_registry,
+            ..self.setup.config()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_has_a_name_that_kind_takes() {
+        assert!(["mcp-cluster", "kind", "a.b", "1"].iter().all(|name| cluster_name(name).is_ok()));
+        for bad in ["", "Dev", "-a", "a b", "a/b", &"a".repeat(51)] {
+            assert!(cluster_name(bad).is_err(), "{bad}");
+        }
+    }
 }

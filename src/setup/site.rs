@@ -79,3 +79,39 @@ fn kind_of_engine() -> Option<Kind> {
         None => engines.into_iter().find(is_there),
     }
 }
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::process::recorded::{Answer, Recorded};
+    use crate::setup::config::{Cluster, Removal};
+
+    /// A site whose programs answer as they did once, with its files below a folder of its own.
+    pub fn site<const N: usize>(transcript: [(&str, Answer); N]) -> (Site, Arc<Recorded>) {
+        let recorded = Arc::new(Recorded::transcript(transcript));
+        (site_of(Kind::Podman, &recorded), recorded)
+    }
+
+    /// The same for an engine, with any runner.
+    pub fn site_of(kind: Kind, recorded: &Arc<Recorded>) -> Site {
+        let folder = tempfile::tempdir().unwrap().keep();
+        let config = Config {
+            registry: "kind-registry".into(),
+            volume: "kind-registry-data".into(),
+            network: "kind".into(),
+            port: 5000,
+            image: "localhost/wharf:1.0.0".parse().unwrap(),
+            cluster: Cluster::Existing,
+            ingest: true,
+            drop_in: false,
+            autostart: false,
+            replace_registry: false,
+            removal: Removal::default(),
+        };
+        let places =
+            Places { config: folder.join("config"), state: folder.join("state"), is_root: false };
+        let receipt = Receipt::read(places.receipt(&config.registry)).unwrap();
+        let hand = Hand::new(Arc::clone(recorded) as _, Manner::Quiet, Report::new(false));
+        Site { config, engine: Engine::new(kind, hand), places, receipt }
+    }
+}

@@ -4,6 +4,7 @@
 //! Nothing here decides anything: that is for the steps.
 
 pub mod container;
+pub mod image;
 pub mod info;
 pub mod network;
 
@@ -15,6 +16,7 @@ use thiserror::Error;
 use super::hand::Hand;
 use crate::process::{Program, RunError};
 pub use container::{Container, Mount, MountKind, Publication};
+pub use image::Image;
 pub use info::Info;
 pub use network::Network;
 
@@ -143,18 +145,53 @@ impl Engine {
     /// # Errors
     /// The engine cannot be asked.
     pub fn labelled(&self, label: &str) -> Result<Vec<Container>, EngineError> {
-        let filter = format!("label={label}");
-        let words = ["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"];
+        self.containers(&self.listed(&["--all", "--filter", &format!("label={label}")])?)
+    }
+
+    /// Every container that runs, by name.
+    ///
+    /// # Errors
+    /// The engine cannot be asked.
+    pub fn running(&self) -> Result<Vec<Container>, EngineError> {
+        self.containers(&self.listed(&[])?)
+    }
+
+    /// The names of all containers on a network, running or not.
+    ///
+    /// # Errors
+    /// The engine cannot be asked.
+    pub fn on_network(&self, network: &str) -> Result<Vec<String>, EngineError> {
+        self.listed(&["--all", "--filter", &format!("network={network}")])
+    }
+
+    /// The names of containers, those that run if nothing else is said.
+    fn listed(&self, options: &[&str]) -> Result<Vec<String>, EngineError> {
+        let words = [&["ps"][..], options, &["--format", "{{.Names}}"]].concat();
         let answer = self.hand.ask(&self.program(words))?;
-        let text = String::from_utf8_lossy(&answer);
-        let names: Vec<_> = text.split_whitespace().collect();
+        let mut names: Vec<_> =
+            String::from_utf8_lossy(&answer).split_whitespace().map(str::to_owned).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn containers(&self, names: &[String]) -> Result<Vec<Container>, EngineError> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let mut found: Vec<Container> =
-            self.inspected([&["container", "inspect"][..], &names].concat())?.unwrap_or_default();
+        let names = names.iter().map(String::as_str);
+        let words = ["container", "inspect"].into_iter().chain(names);
+        let mut found: Vec<Container> = self.inspected(words)?.unwrap_or_default();
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
+    }
+
+    /// The last lines that a container wrote.
+    ///
+    /// # Errors
+    /// The engine cannot be asked.
+    pub fn log(&self, container: &str, lines: u16) -> Result<String, EngineError> {
+        let program = self.program(["logs", "--tail", &lines.to_string(), container]);
+        Ok(self.hand.runner().words(&program)?)
     }
 
     /// Whether it has a volume.
@@ -167,18 +204,32 @@ impl Engine {
         Ok(found.is_some())
     }
 
+    /// An image, if it has one of that name or id.
+    ///
+    /// # Errors
+    /// The engine cannot be asked.
+    pub fn image(&self, name: &str) -> Result<Option<Image>, EngineError> {
+        Ok(self.inspected(["image", "inspect", name])?.and_then(first))
+    }
+
     /// The id of an image, as 64 hexadecimal digits, if it has one of that name.
     ///
     /// # Errors
     /// The engine cannot be asked.
     pub fn image_id(&self, name: &str) -> Result<Option<String>, EngineError> {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Image {
-            id: String,
-        }
-        let found: Option<Image> = self.inspected(["image", "inspect", name])?.and_then(first);
-        Ok(found.map(|image| image.id.trim_start_matches("sha256:").to_owned()))
+        Ok(self.image(name)?.map(|image| image.id))
+    }
+
+    /// The names of the containers, running or not, that are made of an image.
+    ///
+    /// # Errors
+    /// The engine cannot be asked.
+    pub fn users_of(&self, image: &str) -> Result<Vec<String>, EngineError> {
+        let filter = format!("ancestor={image}");
+        let words = ["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"];
+        let answer = self.hand.ask(&self.program(words))?;
+        let text = String::from_utf8_lossy(&answer);
+        Ok(text.split_whitespace().map(str::to_owned).collect())
     }
 
     /// Whether it has a secret. Docker, without a swarm, has none.

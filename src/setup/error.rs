@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::engine::EngineError;
 use super::hand::FileError;
+use super::image::OwnImageError;
 use super::receipt::ReceiptError;
 use crate::process::RunError;
 
@@ -22,6 +23,9 @@ pub enum SetupError {
     /// It is not known what was set up.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
+    /// There is no image of wharf for the engine.
+    #[error(transparent)]
+    Image(#[from] OwnImageError),
     /// There is no engine.
     #[error("neither podman nor docker is on the PATH")]
     NoEngine,
@@ -67,6 +71,7 @@ impl SetupError {
                  machine init` and `podman machine start`"
                     .into(),
             ),
+            Self::Image(error) => Some(error.hint()),
             Self::NoHome => Some("set HOME to your home folder".into()),
             Self::InTheWay { hint, .. } | Self::Broken { hint, .. } => Some(hint.clone()),
             Self::Receipt(ReceiptError::Content { path, .. }) => Some(format!(

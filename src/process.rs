@@ -56,6 +56,12 @@ pub trait Runner: fmt::Debug + Send + Sync {
     /// It cannot be started, or failed.
     fn answer(&self, program: &Program) -> Result<Vec<u8>, RunError>;
 
+    /// Runs a program to its end, and gives what it wrote to stdout and to stderr, as it came.
+    ///
+    /// # Errors
+    /// It cannot be started, or failed.
+    fn words(&self, program: &Program) -> Result<String, RunError>;
+
     /// Starts a program and gives its stdout while it runs. How it ended is told by `finish`, with
     /// a [`RunError`] inside; dropped before that, the program is ended.
     ///
@@ -103,6 +109,25 @@ impl Runner for Machine {
         running.finish().map_err(|error| within(program, error))?;
         read.map_err(|source| program.cannot_run(source))?;
         Ok(answer)
+    }
+
+    fn words(&self, program: &Program) -> Result<String, RunError> {
+        let cannot = |source| program.cannot_run(source);
+        let (out, writer) = io::pipe().map_err(cannot)?;
+        let mut command = program.command();
+        command.stdout(writer.try_clone().map_err(cannot)?).stderr(writer);
+        let mut child = command.spawn().map_err(cannot)?;
+        // It holds the end that is written to, and reading would wait for that.
+        drop(command);
+        let mut words = Vec::new();
+        let read = out.take(ANSWER_BYTES_MAX).read_to_end(&mut words);
+        let status = child.wait().map_err(cannot)?;
+        read.map_err(cannot)?;
+        let words = String::from_utf8_lossy(&words).trim().to_owned();
+        match status.success() {
+            true => Ok(words),
+            false => Err(RunError::Failed { program: program.to_string(), words }),
+        }
     }
 
     fn stream(&self, program: &Program) -> Result<Output, RunError> {
@@ -275,6 +300,14 @@ mod tests {
     #[test]
     fn an_answer_is_what_a_program_writes() {
         assert_eq!(Machine.answer(&shell("echo one; echo two >&2")).unwrap(), b"one\n");
+    }
+
+    #[test]
+    fn words_are_those_of_both_outputs() {
+        let program = shell("echo one; echo two >&2; echo three");
+        assert_eq!(Machine.words(&program).unwrap(), "one\ntwo\nthree");
+        let error = Machine.words(&shell("echo the reason; exit 3")).unwrap_err().to_string();
+        assert!(error.contains("the reason"), "{error}");
     }
 
     #[test]

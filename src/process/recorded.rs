@@ -73,6 +73,10 @@ impl Runner for Recorded {
         }
     }
 
+    fn words(&self, program: &Program) -> Result<String, RunError> {
+        self.answer(program).map(|answer| String::from_utf8_lossy(&answer).into_owned())
+    }
+
     fn stream(&self, program: &Program) -> Result<Output, RunError> {
         let answer = self.answer(program)?;
         Ok(Output(Box::new(Said(io::Cursor::new(answer)))))

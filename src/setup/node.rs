@@ -69,6 +69,19 @@ pub fn running(site: &Site) -> Result<Vec<Node>, EngineError> {
     Ok(all(site)?.into_iter().filter(|node| node.container.is_running).collect())
 }
 
+/// The node of a name, running or not.
+///
+/// # Errors
+/// The engine cannot be asked.
+pub fn find(site: &Site, name: &str) -> Result<Option<Node>, EngineError> {
+    Ok(all(site)?.into_iter().find(|node| node.name() == name))
+}
+
+/// `1 node`, `3 nodes`.
+pub fn count(nodes: usize) -> String {
+    format!("{nodes} node{}", if nodes == 1 { "" } else { "s" })
+}
+
 /// Does the same on several nodes at once: most of the time on each is the engine's.
 ///
 /// # Errors

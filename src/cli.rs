@@ -11,6 +11,7 @@ pub mod demo;
 pub mod deploy;
 pub mod doctor;
 pub mod down;
+pub mod finder;
 pub mod garbage_collect;
 pub mod healthcheck;
 pub mod image;
@@ -31,6 +32,7 @@ pub mod status;
 pub mod table;
 pub mod up;
 pub mod usage;
+pub mod voice;
 
 use std::ffi::OsString;
 

@@ -2,23 +2,17 @@
 //! Kubernetes manifest on stdout.
 //!
 //! Here are the flags and what they mean together; `job` does the work, and the parts beside it each
-//! decide one thing: where an image comes from (`origin`, `found`), where it goes (`destination`), by
+//! decide one thing: where an image comes from (`finder`, beside this), where it goes (`destination`), by
 //! which road (`road`).
 
-mod destination;
-mod engine;
+pub mod destination;
 mod error;
-mod found;
 mod job;
 mod journey;
-mod origin;
 mod outcome;
 mod plan;
 mod road;
-mod surroundings;
-mod voice;
 
-use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,18 +22,18 @@ use wharf_oci::ImageReference;
 use wharf_pusher::layer::Compression;
 
 use crate::cli::credentials::auth_files;
+use crate::cli::finder::Finder;
+use crate::cli::finder::origin::Origin;
+use crate::cli::finder::surroundings::Surroundings;
 use crate::cli::progress::layers::Shown;
 use crate::cli::remote::TrustArgs;
-use crate::failure::{Failure, told};
-use crate::process::{Machine, RunError, Runner};
+use crate::cli::voice::Voice;
+use crate::failure::Failure;
+use crate::process::{Machine, Runner};
 use crate::report::Report;
 use destination::Registries;
-use found::Finder;
 use job::{Done, Job, Wanted};
-use origin::Origin;
 use road::Via;
-use surroundings::Surroundings;
-use voice::Voice;
 
 pub use error::PushError;
 
@@ -156,21 +150,9 @@ fn pod_registry(text: &str) -> Result<String, AddressError> {
 pub fn run(args: PushArgs, report: &Report) -> Result<(), Failure> {
     let shown = Shown::of(report, args.quiet || args.dry_run);
     let job = job(args, *report)?;
-    let mut done = job.run(shown);
-    // The store may turn out to hold what only Podman can read: then Podman reads it.
-    if let Err(error) = &done {
-        if found::needs_podman(error) && job.finder.can_leave_store() {
-            let reason = told(error);
-            job.finder.voice.explain(format_args!("once more through Podman, since {reason}"));
-            done = job.leaving_store(reason).run(shown);
-        } else if job.is_barred_by(error) {
-            match unshare(&job) {
-                // What was said first is then all that there is to say.
-                RunError::Missing { .. } => {}
-                failure => return Err(PushError::Unshare(failure).into()),
-            }
-        }
-    }
+    let origins: Vec<_> = job.wanted.iter().map(|wanted| &wanted.origin).collect();
+    let done =
+        job.finder.reading(&origins, |finder| job.with(finder).run(shown), PushError::of_finding);
     match done? {
         Done::Planned(plans) => Ok(report.data(&plans)?),
         Done::Pushed(outcomes) => {
@@ -178,14 +160,6 @@ pub fn run(args: PushArgs, report: &Report) -> Result<(), Failure> {
             Ok(report.data(&outcomes)?)
         }
     }
-}
-
-/// Goes on as the user who can read the store's files; comes back only if that failed.
-fn unshare(job: &Job) -> RunError {
-    job.finder.voice.explain("the store's files belong to mapped users: on under `podman unshare`");
-    let own = std::env::current_exe().map_or_else(|_| "wharf".into(), OsString::from);
-    let words = std::env::args_os().skip(1).collect();
-    engine::go_on_unshared(&*job.finder.runner, own, words)
 }
 
 /// What the flags mean together.

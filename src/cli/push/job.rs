@@ -16,13 +16,14 @@ use wharf_pusher::layer::Compression;
 use wharf_pusher::progress::Events;
 
 use super::destination::Destination;
-use super::engine::Described;
 use super::error::PushError;
-use super::found::{Finder, Found, Place, everything, is_forbidden};
-use super::origin::Origin;
 use super::outcome::Outcomes;
 use super::plan::Plans;
 use super::road::Via;
+use crate::cli::finder::engine::Described;
+use crate::cli::finder::name::name_of;
+use crate::cli::finder::origin::Origin;
+use crate::cli::finder::{Finder, Found, Place, everything};
 use crate::cli::progress::layers::{Layers, Shown};
 use crate::cli::registries::by_rules;
 use crate::cli::serve::signals::Signals;
@@ -87,16 +88,9 @@ pub struct Ready {
 }
 
 impl Job {
-    /// The same job, without reading the store.
-    pub fn leaving_store(&self, reason: String) -> Self {
-        let finder = Finder { leaves_store: Some(reason), ..self.finder.clone() };
-        Self { finder, ..self.clone() }
-    }
-
-    /// Whether it failed since this user may not read the store's files, and may do so elsewhere.
-    pub fn is_barred_by(&self, error: &PushError) -> bool {
-        let reads_store = self.wanted.iter().any(|it| matches!(it.origin, Origin::Engine(_)));
-        reads_store && self.finder.surroundings.can_unshare() && is_forbidden(error)
+    /// The same job with another finder.
+    pub fn with(&self, finder: &Finder) -> Self {
+        Self { finder: finder.clone(), ..self.clone() }
     }
 
     /// Does it, and shows it.
@@ -163,11 +157,14 @@ impl Job {
             // Where it goes stands in the archive, so all of it is read before a registry is asked.
             match found.place {
                 Place::Engine(..) => Ok(found),
-                place => place.open(everything, &spool).map(Found::of_file),
+                place => Ok(place.open(everything, &spool).map(Found::of_file)?),
             }
         });
         let found = found.await?;
-        let name = name_of(wanted, &found.described)?;
+        let name = match &wanted.renamed {
+            Some(name) => name.clone(),
+            None => name_of(&wanted.typed, &wanted.origin, &found.described)?,
+        };
         let destination = self.finder.registries.destination(&name)?;
         self.warn_of_platform(wanted, &found.described, &destination);
         let client = match clients.get(&destination.registry) {
@@ -203,38 +200,6 @@ impl Job {
     }
 }
 
-/// The name under which an image goes: the new one, or the one that was typed, or, where an id or a
-/// digest was typed, the only one that it has.
-fn name_of(wanted: &Wanted, image: &Described) -> Result<ImageReference, PushError> {
-    if let Some(name) = &wanted.renamed {
-        return Ok(name.clone());
-    }
-    let typed = match &wanted.origin {
-        Origin::Engine(typed) => Some(typed.parse::<ImageReference>()),
-        _ => None,
-    };
-    if let Some(Ok(typed)) = &typed
-        && image.names.iter().any(|name| is_meant(name, typed))
-    {
-        return Ok(typed.clone());
-    }
-    match &image.names[..] {
-        [name] => name.parse().map_err(|source| PushError::Name { typed: name.clone(), source }),
-        [] => Err(PushError::Unnamed { image: wanted.typed.clone() }),
-        names => Err(PushError::ManyNames { image: wanted.typed.clone(), names: names.to_vec() }),
-    }
-}
-
-/// Whether an image of this full name can be meant by what was typed: an id never is.
-fn is_meant(name: &str, typed: &ImageReference) -> bool {
-    let Ok(name) = name.parse::<ImageReference>() else { return false };
-    let (full, typed_name) = (name.name.as_str(), typed.name.as_str());
-    let rest = full.strip_suffix(typed_name);
-    let is_end = rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('/'));
-    let tag = typed.tag.as_ref().map_or("latest", |tag| tag.as_str());
-    is_end && (typed.digest.is_some() || name.tag.is_some_and(|own| own.as_str() == tag))
-}
-
 /// What this machine is called in images.
 fn own_architecture() -> &'static str {
     match std::env::consts::ARCH {
@@ -255,50 +220,5 @@ pub async fn blocking<T: Send + 'static>(
             // The runtime ends, and with it everything that was asked for.
             Err(_) => Err(PushError::Interrupted),
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wanted(typed: &str) -> Wanted {
-        Wanted { typed: typed.into(), origin: Origin::of(typed), renamed: None }
-    }
-
-    fn named<const N: usize>(names: [&str; N]) -> Described {
-        Described { names: names.map(str::to_owned).to_vec(), ..Described::default() }
-    }
-
-    #[test]
-    fn an_image_goes_by_the_name_that_was_typed() {
-        let digest = format!("sha256:{}", "0".repeat(64));
-        let with_digest = format!("app@{digest}");
-        for (typed, name, expected) in [
-            ("app:v1", "localhost/app:v1", "app:v1"),
-            ("app", "docker.io/library/app:latest", "app"),
-            ("localhost:5000/app:v1", "localhost/app:v1", "localhost:5000/app:v1"),
-            ("team/app:v1", "ghcr.io/team/app:v1", "team/app:v1"),
-            (&with_digest, "localhost/app:v1", &with_digest),
-            // An id that looks like a name is none of the image's names.
-            ("0123456789ab", "localhost/app:v1", "localhost/app:v1"),
-            ("ap", "localhost/app:v1", "localhost/app:v1"),
-        ] {
-            let found = name_of(&wanted(typed), &named([name])).unwrap();
-            assert_eq!(found.to_string(), expected, "{typed}");
-        }
-    }
-
-    #[test]
-    fn an_image_without_one_name_needs_a_new_one() {
-        let two = named(["localhost/app:v1", "localhost/app:v2"]);
-        let error = name_of(&wanted("0123456789ab"), &two).unwrap_err();
-        assert!(matches!(error, PushError::ManyNames { .. }), "{error}");
-        let error = name_of(&wanted("0123456789ab"), &named([])).unwrap_err();
-        assert!(matches!(error, PushError::Unnamed { .. }), "{error}");
-        let renamed = Wanted { renamed: "new:1".parse().ok(), ..wanted("0123456789ab") };
-        assert_eq!(name_of(&renamed, &two).unwrap().to_string(), "new:1");
-        // A name that was typed says which of two it is.
-        assert_eq!(name_of(&wanted("app:v2"), &two).unwrap().to_string(), "app:v2");
     }
 }

@@ -13,10 +13,10 @@ use std::sync::Arc;
 
 use super::error::PushError;
 use super::job::{Job, Ready, blocking};
-use super::origin::Origin;
 use super::outcome::{INGEST, Outcome, STREAM};
 use super::plan::ImagePlan;
 use super::road::{Circumstances, Road, Via};
+use crate::cli::finder::origin::Origin;
 use crate::failure::told;
 
 /// Where the cache of digests is, below the user's folder of caches.
@@ -146,7 +146,7 @@ impl Job {
             !matches!(there, Ok(Some(_)))
         };
         let (place, spool) = (image.found.place.clone(), self.finder.surroundings.spool.clone());
-        let source = blocking(move || place.open(lacks, &spool)).await?;
+        let source = blocking(move || Ok(place.open(lacks, &spool)?)).await?;
         // Of what is in the store it was said when it was found there.
         if !(image.found.place.is_open() && matches!(image.wanted.origin, Origin::Engine(_))) {
             let typed = &image.wanted.typed;

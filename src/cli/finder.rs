@@ -1,6 +1,13 @@
 //! Finding the image that was typed, and having it read: from Podman's store in place where that can
 //! be, through the engine where it cannot, from files where a file was named.
 
+pub mod engine;
+pub mod error;
+pub mod name;
+pub mod origin;
+pub mod surroundings;
+
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,14 +19,15 @@ use wharf_pusher::source::podman::PodmanSource;
 use wharf_pusher::source::{ImageSource, SourceError, saved};
 use wharf_storage_reader::{Error as StoreError, Location, Store};
 
-use super::destination::Registries;
-use super::engine::{Described, Engine};
-use super::error::PushError;
-use super::origin::Origin;
-use super::surroundings::Surroundings;
+use super::push::destination::Registries;
 use super::voice::Voice;
 use crate::failure::told;
-use crate::process::Runner;
+use crate::process::{RunError, Runner};
+use engine::{Described, Engine};
+use origin::Origin;
+use surroundings::Surroundings;
+
+pub use error::FindError;
 
 /// An image, found but not read.
 #[derive(Debug, Clone)]
@@ -66,7 +74,7 @@ impl Finder {
     ///
     /// # Errors
     /// There is no such image, or it cannot be read.
-    pub fn find(&self, origin: &Origin) -> Result<Found, PushError> {
+    pub fn find(&self, origin: &Origin) -> Result<Found, FindError> {
         match origin {
             Origin::Engine(typed) => self.find_in_engine(typed),
             Origin::Layout(path, reference) => {
@@ -84,16 +92,16 @@ impl Finder {
                 let described = Described { names, ..Described::default() };
                 Ok(Found { described, place: Place::Archive(path.clone(), reference.clone()) })
             }
-            Origin::Input if io::stdin().is_terminal() => Err(PushError::NoInput),
+            Origin::Input if io::stdin().is_terminal() => Err(FindError::NoInput),
             Origin::Input => Ok(Found { described: Described::default(), place: Place::Input }),
         }
     }
 
-    fn find_in_engine(&self, typed: &str) -> Result<Found, PushError> {
+    fn find_in_engine(&self, typed: &str) -> Result<Found, FindError> {
         if typed.is_empty()
             && let Err(source) = typed.parse::<ImageReference>()
         {
-            return Err(PushError::Name { typed: String::new(), source });
+            return Err(FindError::Name { typed: String::new(), source });
         }
         let reason = match &self.leaves_store {
             Some(reason) => reason.clone(),
@@ -103,34 +111,79 @@ impl Finder {
             },
         };
         let Some(engine) = Engine::on_path(self.surroundings.path.as_deref(), &self.runner) else {
-            return Err(PushError::NoEngine { image: typed.to_owned(), reason });
+            return Err(FindError::NoEngine { image: typed.to_owned(), reason });
         };
         self.voice.explain(format_args!("{typed}: asking {}, since {reason}", engine.name()));
         self.ask(engine, typed)
     }
 
+    /// Does work that reads images, and if it turns out that this user cannot read the store's files,
+    /// once more by a way that may: through the engine, or in Podman's user namespace. `found` tells
+    /// which of the work's errors are those of finding.
+    ///
+    /// # Errors
+    /// The work's, on the last way.
+    pub fn reading<T, E: std::error::Error + From<FindError> + 'static>(
+        &self,
+        origins: &[&Origin],
+        work: impl Fn(&Self) -> Result<T, E>,
+        found: impl Fn(&E) -> Option<&FindError>,
+    ) -> Result<T, E> {
+        let error = match work(self) {
+            Err(error) => error,
+            done => return done,
+        };
+        let cause: &(dyn std::error::Error + 'static) = match found(&error) {
+            Some(error) => error,
+            None => &error,
+        };
+        // The store may turn out to hold what only Podman can read: then Podman reads it.
+        if needs_podman(cause) && self.can_leave_store() {
+            let reason = told(&error);
+            self.voice.explain(format_args!("once more through Podman, since {reason}"));
+            return work(&Self { leaves_store: Some(reason), ..self.clone() });
+        }
+        let reads_store = origins.iter().any(|origin| matches!(origin, Origin::Engine(_)));
+        if reads_store && self.surroundings.can_unshare() && is_forbidden(cause) {
+            match self.unshare() {
+                // What was said first is then all that there is to say.
+                RunError::Missing { .. } => {}
+                failure => return Err(FindError::Unshare(failure).into()),
+            }
+        }
+        Err(error)
+    }
+
+    /// Goes on as the user who can read the store's files; comes back only if that failed.
+    fn unshare(&self) -> RunError {
+        self.voice.explain("the store's files belong to mapped users: on under `podman unshare`");
+        let own = std::env::current_exe().map_or_else(|_| "wharf".into(), OsString::from);
+        let words = std::env::args_os().skip(1).collect();
+        engine::go_on_unshared(&*self.runner, own, words)
+    }
+
     /// Whether the engine can be asked in the place of the store.
-    pub fn can_leave_store(&self) -> bool {
+    fn can_leave_store(&self) -> bool {
         self.leaves_store.is_none() && self.storage_root.is_none()
     }
 
     /// Whether the engine may have what the store does not give.
-    fn can_ask_instead(&self, error: &PushError) -> bool {
+    fn can_ask_instead(&self, error: &FindError) -> bool {
         match error {
             // The one place that was asked for; Podman would look into its own.
             _ if self.storage_root.is_some() => false,
-            PushError::Location(_) | PushError::Store(StoreError::Absent { .. }) => true,
-            PushError::Store(StoreError::Unreadable { .. }) => !self.surroundings.can_unshare(),
+            FindError::Location(_) | FindError::Store(StoreError::Absent { .. }) => true,
+            FindError::Store(StoreError::Unreadable { .. }) => !self.surroundings.can_unshare(),
             _ => needs_podman(error),
         }
     }
 
-    fn store(&self) -> Result<Arc<Store>, PushError> {
+    fn store(&self) -> Result<Arc<Store>, FindError> {
         let location = Location::find(&self.surroundings.lookup(self.storage_root.clone()))?;
         Ok(Arc::new(Store::open(location)?))
     }
 
-    fn find_in_store(&self, store: &Arc<Store>, typed: &str) -> Result<Found, PushError> {
+    fn find_in_store(&self, store: &Arc<Store>, typed: &str) -> Result<Found, FindError> {
         let mut unknown = None;
         for name in self.registries.names_in_store(typed) {
             let record = match store.find(&name) {
@@ -152,10 +205,10 @@ impl Finder {
             return Ok(Found::open(Arc::new(source), described));
         }
         Err(unknown
-            .map_or_else(|| PushError::Unnamed { image: typed.to_owned() }, PushError::Store))
+            .map_or_else(|| FindError::Unnamed { image: typed.to_owned() }, FindError::Store))
     }
 
-    fn ask(&self, engine: Engine, typed: &str) -> Result<Found, PushError> {
+    fn ask(&self, engine: Engine, typed: &str) -> Result<Found, FindError> {
         let mut failure = None;
         for name in self.registries.names_in_store(typed) {
             match engine.describe(&name) {
@@ -168,8 +221,8 @@ impl Finder {
         let (image, nearest) = (typed.to_owned(), engine.nearest(typed));
         let engine = engine.name();
         Err(match failure {
-            Some(source) => PushError::Engine { engine, image, nearest, source },
-            None => PushError::Unnamed { image },
+            Some(source) => FindError::Engine { engine, image, nearest, source },
+            None => FindError::Unnamed { image },
         })
     }
 }
@@ -220,7 +273,7 @@ impl Place {
         self,
         lacks: impl Fn(&Digest) -> bool,
         spool: &Path,
-    ) -> Result<Arc<dyn ImageSource>, PushError> {
+    ) -> Result<Arc<dyn ImageSource>, FindError> {
         let source = match self {
             Self::Open(source) => return Ok(source),
             Self::Archive(path, reference) => {
@@ -228,7 +281,7 @@ impl Place {
             }
             Self::Input => ArchiveSource::read(std::io::stdin(), None, lacks, spool)?,
             Self::Engine(engine, image) => {
-                let export = engine.save(&image).map_err(|source| PushError::Engine {
+                let export = engine.save(&image).map_err(|source| FindError::Engine {
                     engine: engine.name(),
                     image: image.clone(),
                     nearest: Vec::new(),
@@ -247,9 +300,9 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Whether the layers of the store can be read by the engine alone.
-pub fn needs_podman(error: &PushError) -> bool {
+fn needs_podman(error: &(dyn std::error::Error + 'static)) -> bool {
     // What is transparent is not among the causes.
-    if let PushError::Source(error) = error {
+    if let Some(FindError::Source(error)) = error.downcast_ref() {
         return error.needs_podman();
     }
     has_cause(error, |cause| {
@@ -258,7 +311,7 @@ pub fn needs_podman(error: &PushError) -> bool {
 }
 
 /// Whether something could not be read for want of rights.
-pub fn is_forbidden(error: &PushError) -> bool {
+fn is_forbidden(error: &(dyn std::error::Error + 'static)) -> bool {
     has_cause(error, |cause| {
         let store = cause.downcast_ref::<StoreError>();
         let system = cause.downcast_ref::<io::Error>();

@@ -1,4 +1,4 @@
-//! What a push takes from its environment: whose store, which folders, which programs. Read once, so
+//! What looking for images takes from its environment: whose store, which folders, which programs. Read once, so
 //! that everything below is told and asks nobody.
 
 use std::env;

@@ -1,10 +1,10 @@
-//! How much a push says on stderr: the words that everybody gets, those of `-v`, and none with `-q`.
+//! How much a push or a load says on stderr: the words that everybody gets, those of `-v`, and none with `-q`.
 
 use std::fmt::Display;
 
 use crate::report::Report;
 
-/// What a push says beside its result.
+/// What is said beside a result.
 #[derive(Debug, Clone, Copy)]
 pub struct Voice {
     /// Where it goes.

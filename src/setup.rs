@@ -12,6 +12,7 @@ pub mod diagnosis;
 pub mod drop_in;
 pub mod engine;
 pub mod error;
+pub mod examination;
 pub mod finding;
 pub mod hand;
 pub mod hosting;

@@ -23,6 +23,7 @@ pub mod machine;
 pub mod network;
 pub mod node;
 pub mod place;
+pub mod preflight;
 pub mod proof;
 pub mod proxy;
 pub mod receipt;
@@ -70,6 +71,7 @@ pub trait Step: fmt::Debug {
 /// The steps of `wharf up`, in their order. Proof that it works (see `wharf up`) comes after them.
 pub fn steps() -> Vec<Box<dyn Step>> {
     vec![
+        Box::new(preflight::TheEngine),
         Box::new(network::TheNetwork),
         Box::new(image::OwnImage),
         Box::new(secret::IngestSecret),

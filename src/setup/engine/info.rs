@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{Engine, EngineError, Kind};
+use crate::process::RunError;
 
 /// An engine and its machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Info {
     pub is_remote: bool,
     /// Whether it runs without root.
     pub is_rootless: bool,
+    /// Whether SELinux keeps its containers from files without their label.
+    pub has_selinux: bool,
     /// The processor of its machine, as images name it: `amd64`, `arm64`.
     pub architecture: String,
     /// `v1` or `v2`.
@@ -51,9 +54,12 @@ struct Host {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Security {
     #[serde(default)]
     rootless: bool,
+    #[serde(default)]
+    selinux_enabled: bool,
 }
 
 #[derive(Deserialize)]
@@ -73,7 +79,12 @@ struct Version {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Docker {
+    /// It does not fail where its daemon is silent, but says so in here.
+    #[serde(default)]
+    server_errors: Option<Vec<String>>,
+    #[serde(default)]
     server_version: String,
+    #[serde(default)]
     architecture: String,
     #[serde(default)]
     operating_system: String,
@@ -95,7 +106,13 @@ pub(super) fn read(engine: &Engine) -> Result<Info, EngineError> {
     let answer = engine.hand().ask(&program)?;
     let read = match engine.kind() {
         Kind::Podman => serde_json::from_slice::<Podman>(&answer).map(Info::from),
-        Kind::Docker => serde_json::from_slice::<Docker>(&answer).map(Info::from),
+        Kind::Docker => match serde_json::from_slice::<Docker>(&answer) {
+            Ok(Docker { server_errors: Some(words), .. }) if !words.is_empty() => {
+                let (program, words) = (program.to_string(), words.join("; "));
+                return Err(RunError::Failed { program, words }.into());
+            }
+            read => read.map(Info::from),
+        },
     };
     read.map_err(|source| EngineError::Answer { program: program.to_string(), source })
 }
@@ -107,6 +124,7 @@ impl From<Podman> for Info {
             // The service says it of itself: a client on another system talks to one, too.
             is_remote: host.service_is_remote || cfg!(not(target_os = "linux")),
             is_rootless: host.security.rootless,
+            has_selinux: host.security.selinux_enabled,
             architecture: host.arch,
             cgroup_version: host.cgroup_version,
             cgroup_controllers: host.cgroup_controllers.unwrap_or_default(),
@@ -125,6 +143,7 @@ impl From<Docker> for Info {
             is_remote: cfg!(not(target_os = "linux"))
                 || docker.operating_system.contains("Docker Desktop"),
             is_rootless: options.iter().any(|option| option.contains("rootless")),
+            has_selinux: options.iter().any(|option| option.contains("selinux")),
             architecture: match docker.architecture.as_str() {
                 "x86_64" => "amd64".into(),
                 "aarch64" => "arm64".into(),

@@ -65,8 +65,8 @@ fn a_cluster_wired_by_hand_pulls_on_every_node(ground: &Ground) {
     ground.build_greeter("localhost/greeter:1", "from the registry");
     let registry = ground.registry();
     let mut push = ground.wharf(["push", "--registry", &registry, "localhost/greeter:1"]);
-    let pushed = command::run(&mut push);
-    let digest = pushed.rsplit(|c: char| c.is_whitespace() || c == '@').next().unwrap().to_owned();
+    command::run(&mut push);
+    let digest = digest(ground, "greeter", "1");
     let image = "kind-registry:5000/greeter:1";
     for node in &nodes {
         // Without the file, containerd asks the registry for TLS.
@@ -92,8 +92,22 @@ fn a_cluster_wired_by_hand_pulls_on_every_node(ground: &Ground) {
 
     command::run(&mut ground.kind(["delete", "cluster", "--name", CLUSTER]));
     command::run(&mut ground.podman(["rm", "--force", "--volumes", "--time=0", "kind-registry"]));
-    let but = ["+ network kind", "+ image localhost/greeter:1", "+ image localhost/wharf:"];
+    let but = [
+        "+ network kind",
+        "+ image localhost/greeter:1",
+        "+ image localhost/wharf:",
+        "+ file .kube/config",
+        "+ file .cache/wharf/",
+    ];
     before.assert_same(&ground.inventory(), &but);
+}
+
+/// The digest of a tag, as the registry gives it.
+fn digest(ground: &Ground, repository: &str, tag: &str) -> String {
+    let url = format!("http://{}/v2/{repository}/manifests/{tag}", ground.registry());
+    let answer = command::run(ground.command("curl").args(["-fsSI", &url]));
+    let (_, rest) = answer.split_once("docker-content-digest: ").expect("a digest");
+    rest.lines().next().unwrap().to_owned()
 }
 
 /// `kind load image-archive` brings an image to every node, by the name in the archive.

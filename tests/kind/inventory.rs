@@ -28,7 +28,10 @@ impl Inventory {
         let mut inventory = Self { things: BTreeMap::new() };
         inventory.containers(podman);
         for (kind, list) in [
-            ("image", ["image", "ls", "--all", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]),
+            (
+                "image",
+                ["image", "ls", "--noheading", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"],
+            ),
             ("volume", ["volume", "ls", "--format", "{{.Name}} {{.CreatedAt}}", "--noheading"]),
             ("network", ["network", "ls", "--format", "{{.Name}} {{.Created}}", "--noheading"]),
             ("secret", ["secret", "ls", "--format", "{{.Name}} {{.ID}}", "--noheading"]),

@@ -15,7 +15,7 @@ use crate::cli::image::ImageError;
 use crate::cli::login::LoginError;
 use crate::cli::push::PushError;
 use crate::cli::remote::RemoteError;
-use crate::cli::serve::holder;
+use crate::holder;
 use crate::cli::usage::UsageError;
 use crate::config::{self, ingest, variable};
 use crate::demo::DemoError;

@@ -12,6 +12,7 @@ mod cli;
 mod config;
 mod demo;
 mod failure;
+mod holder;
 mod image;
 mod log;
 mod process;

@@ -18,6 +18,7 @@ pub mod hand;
 pub mod hosting;
 pub mod hosts;
 pub mod image;
+pub mod ingest;
 pub mod kind;
 pub mod machine;
 pub mod network;

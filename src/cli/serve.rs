@@ -3,7 +3,6 @@
 //! The flags are made from the table of settings, so they cannot differ from the file's keys, the
 //! variables and the document; what they mean is checked in [`crate::config`].
 
-pub mod holder;
 pub mod signals;
 
 use std::net::SocketAddr;

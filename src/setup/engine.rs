@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use super::hand::Hand;
 use crate::process::{Program, RunError};
-pub use container::{Container, Mount, MountKind, Publication};
+pub use container::{Container, MountKind, Publication};
 pub use image::Image;
 pub use info::Info;
 pub use network::Network;

@@ -6,6 +6,7 @@ use super::engine::EngineError;
 use super::hand::FileError;
 use super::image::OwnImageError;
 use super::receipt::ReceiptError;
+use super::secret::HeldError;
 use crate::process::RunError;
 
 /// Everything that setting up, checking and taking down can end with.
@@ -26,6 +27,9 @@ pub enum SetupError {
     /// There is no image of wharf for the engine.
     #[error(transparent)]
     Image(#[from] OwnImageError),
+    /// The secret for ingest is not known.
+    #[error(transparent)]
+    Secret(#[from] HeldError),
     /// There is no engine.
     #[error("neither podman nor docker is on the PATH")]
     NoEngine,
@@ -72,6 +76,9 @@ impl SetupError {
                     .into(),
             ),
             Self::Image(error) => Some(error.hint()),
+            Self::Secret(HeldError::NoSecret { file, .. } | HeldError::Read { file, .. }) => {
+                Some(format!("remove {file}, and `wharf up` makes another"))
+            }
             Self::NoHome => Some("set HOME to your home folder".into()),
             Self::InTheWay { hint, .. } | Self::Broken { hint, .. } => Some(hint.clone()),
             Self::Receipt(ReceiptError::Content { path, .. }) => Some(format!(

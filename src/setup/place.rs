@@ -36,4 +36,14 @@ impl Places {
     pub fn receipt(&self, registry: &str) -> PathBuf {
         self.state.join(format!("wharf/setup-{registry}.json"))
     }
+
+    /// The registries that were set up besides that one, by their receipts.
+    pub fn other_receipts(&self, registry: &str) -> Vec<String> {
+        let files = std::fs::read_dir(self.state.join("wharf")).into_iter().flatten().flatten();
+        let names = files.filter_map(|file| file.file_name().into_string().ok());
+        let registries = names.filter_map(|name| {
+            Some(name.strip_prefix("setup-")?.strip_suffix(".json")?.to_owned())
+        });
+        registries.filter(|other| other != registry).collect()
+    }
 }

@@ -28,6 +28,12 @@ pub enum Made {
         /// Its name.
         name: String,
     },
+    /// Where the registry has its images, as another registry had them there before: it is gone on with,
+    /// whatever becomes of the container.
+    TakenOver {
+        /// A volume's name, or a folder of the engine's machine.
+        source: String,
+    },
     /// The registry's container.
     Registry {
         /// Its name.

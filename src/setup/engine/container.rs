@@ -143,8 +143,10 @@ struct NetworkSettings {
     #[serde(default)]
     networks: Option<BTreeMap<String, Attachment>>,
     #[serde(default)]
-    ports: Option<BTreeMap<String, Option<Vec<HostPort>>>>,
+    ports: Option<Ports>,
 }
+
+type Ports = BTreeMap<String, Option<Vec<HostPort>>>;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -168,6 +170,8 @@ struct HostConfig {
     restart_policy: RestartPolicy,
     #[serde(default)]
     network_mode: String,
+    #[serde(default)]
+    port_bindings: Option<Ports>,
 }
 
 #[derive(Default, Deserialize)]
@@ -180,6 +184,8 @@ struct RestartPolicy {
 impl From<Inspected> for Container {
     fn from(it: Inspected) -> Self {
         let NetworkSettings { networks, ports } = it.network_settings;
+        // Docker's stopped containers have none, but those that they will have.
+        let ports = ports.filter(|ports| !ports.is_empty()).or(it.host_config.port_bindings);
         let published = |ports: Option<Vec<HostPort>>| {
             ports.unwrap_or_default().iter().filter_map(HostPort::publication).collect()
         };

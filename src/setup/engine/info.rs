@@ -14,7 +14,7 @@ pub struct Info {
     pub is_remote: bool,
     /// Whether it runs without root.
     pub is_rootless: bool,
-    /// Whether SELinux keeps its containers from files without their label.
+    /// Whether `SELinux` keeps its containers from files without their label.
     pub has_selinux: bool,
     /// The processor of its machine, as images name it: `amd64`, `arm64`.
     pub architecture: String,

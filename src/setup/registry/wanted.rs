@@ -1,0 +1,150 @@
+//! The registry's container as it shall be, and the command line that makes it so.
+
+use super::super::config::PORT;
+use super::super::engine::{Container, Info, MountKind};
+use super::super::ingest::{FOLDERS, Ingest, MOUNTED};
+use super::super::receipt::Made;
+use super::super::{SetupError, Site, secret};
+
+/// The label of every container that the setup makes; its value is the wharf that made it.
+pub const OURS: &str = "wharf.setup";
+/// The label with the graph root of the store that it sees.
+pub const STORAGE: &str = "wharf.setup.storage";
+/// The label with the engine's secret that it was given.
+pub const SECRET: &str = "wharf.setup.secret";
+/// Where the image of registry:2, and wharf's own, has its store.
+pub const ROOT: &str = "/var/lib/registry";
+/// The variable that turns ingest on.
+pub const CONTAINERS_STORAGE: &str = "WHARF_SERVE_CONTAINERS_STORAGE";
+/// The file of the secret in the container, below `/run/secrets`.
+const SECRET_FILE: &str = "ingest-secret";
+
+/// The container that shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its name, on the network too.
+    pub name: String,
+    /// The network.
+    pub network: String,
+    /// Its port on the host.
+    pub port: u16,
+    /// The name of its image.
+    pub image: String,
+    /// The id of that image; none while the engine does not have it.
+    pub image_id: Option<String>,
+    /// Where its images are: a volume, or a folder of the engine's machine.
+    pub store: String,
+    /// The engine's store that it sees.
+    pub ingest: Option<Shown>,
+    /// Whether the engine's machine has `SELinux`.
+    pub has_selinux: bool,
+}
+
+/// What a container is given for ingest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Where the store lies in the engine's machine.
+    pub graph_root: String,
+    /// The engine's secret.
+    pub secret: String,
+}
+
+impl Wanted {
+    /// What the site wants, with the store that the registry had so far.
+    ///
+    /// # Errors
+    /// The engine cannot be asked, or the secret is not known.
+    pub fn read(site: &Site) -> Result<Self, SetupError> {
+        let config = &site.config;
+        let taken_over = site.receipt.made().into_iter().find_map(|made| match made {
+            Made::TakenOver { source } => Some(source),
+            _ => None,
+        });
+        let ingest = match Ingest::wanted(site)? {
+            Some(Ingest { graph_root }) => {
+                let secret = secret::name(site, secret::held(site)?.as_ref());
+                Some(Shown { graph_root, secret })
+            }
+            None => None,
+        };
+        let Info { has_selinux, .. } = site.engine.info()?;
+        Ok(Self {
+            name: config.registry.clone(),
+            network: config.network.clone(),
+            port: config.port,
+            image: config.image.to_string(),
+            image_id: site.engine.image_id(&config.image.to_string())?,
+            store: taken_over.unwrap_or_else(|| config.volume.clone()),
+            ingest,
+            has_selinux,
+        })
+    }
+
+    /// The words that run it.
+    pub fn run(&self) -> Vec<String> {
+        self.words(&["run", "--detach"], &self.name)
+    }
+
+    /// The words that make it beside another one of its name, not started.
+    pub fn create_aside(&self) -> Vec<String> {
+        self.words(&["create"], &self.aside())
+    }
+
+    /// Its name while another has its own.
+    pub fn aside(&self) -> String {
+        format!("{}-next", self.name)
+    }
+
+    fn words(&self, verb: &[&str], name: &str) -> Vec<String> {
+        let mut words: Vec<String> = verb.iter().map(|it| (*it).to_owned()).collect();
+        let mut add = |option: &str, value: String| words.extend([option.to_owned(), value]);
+        add("--name", name.to_owned());
+        add("--hostname", self.name.clone());
+        add("--network", self.network.clone());
+        add("--network-alias", self.name.clone());
+        // Never on all addresses: anyone in the user's network could push.
+        add("--publish", format!("127.0.0.1:{}:{PORT}", self.port));
+        add("--volume", format!("{}:{ROOT}", self.store));
+        add("--restart", "always".to_owned());
+        add("--label", format!("{OURS}={}", env!("CARGO_PKG_VERSION")));
+        if let Some(shown) = &self.ingest {
+            // One by one, see `ingest`. Read by root of the container, which under rootless Podman is the
+            // user, whose container can read what the store has of the ids mapped to it, too.
+            for folder in FOLDERS {
+                add(
+                    "--volume",
+                    format!("{}/{folder}:{MOUNTED}/{folder}:ro,bind", shown.graph_root),
+                );
+            }
+            add("--secret", format!("{},target={SECRET_FILE},mode=0400", shown.secret));
+            add("--env", format!("{CONTAINERS_STORAGE}={MOUNTED}"));
+            add("--env", format!("WHARF_SERVE_INGEST_SECRET=/run/secrets/{SECRET_FILE}"));
+            add("--label", format!("{STORAGE}={}", shown.graph_root));
+            add("--label", format!("{SECRET}={}", shown.secret));
+        }
+        // The labels of the store, and of a folder that another container had, are not to be changed.
+        if self.has_selinux && (self.ingest.is_some() || self.store.starts_with('/')) {
+            add("--security-opt", "label=disable".to_owned());
+        }
+        words.push(self.image.clone());
+        words
+    }
+}
+
+/// Where a container has the store of its registry: a volume, or a folder of the engine's machine.
+pub fn store_of(container: &Container) -> Option<String> {
+    let mount = container.mount(root_of(container)).filter(|mount| mount.is_writable)?;
+    match mount.kind {
+        MountKind::Volume => Some(mount.name.clone()),
+        MountKind::Bind => Some(mount.source.clone()),
+        MountKind::Other => None,
+    }
+}
+
+/// The folder of the store in a container.
+pub fn root_of(container: &Container) -> &str {
+    ["REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "WHARF_SERVE_ROOT"]
+        .into_iter()
+        .find_map(|variable| container.variable(variable))
+        .unwrap_or(ROOT)
+}

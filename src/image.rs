@@ -6,6 +6,7 @@ mod engine;
 mod layer;
 mod layout;
 mod program;
+pub mod sources;
 
 use std::collections::BTreeMap;
 
@@ -13,10 +14,11 @@ use bytes::Bytes;
 use serde::Serialize;
 use wharf_oci::{Algorithm, Descriptor, Digest, Manifest, Platform, media_type};
 
-pub use containerfile::CONTAINERFILE;
+pub use containerfile::{CONTAINERFILE, builder};
 pub use engine::{EngineError, load};
 pub use layout::{Format, LayoutError, archive_into, write_archive, write_layout};
 pub use program::{Architecture, Program, ProgramError};
+pub use sources::Sources;
 
 /// The time that the image gives for itself: it is the same whenever it is made.
 const CREATED: &str = "1970-01-01T00:00:00Z";

@@ -93,6 +93,12 @@ pub trait Runner: fmt::Debug + Send + Sync {
     /// It cannot be started, or failed.
     fn show(&self, program: &Program) -> Result<(), RunError>;
 
+    /// The same with an input. What the program says when it fails is in the error, too.
+    ///
+    /// # Errors
+    /// It cannot be started, or failed.
+    fn show_fed(&self, program: &Program, input: &[u8]) -> Result<(), RunError>;
+
     /// Goes on as another program, which has this one's input and output. Does not return where
     /// that works.
     fn replace(&self, program: &Program) -> RunError;
@@ -165,6 +171,35 @@ impl Runner for Machine {
             return Ok(());
         }
         Err(RunError::Failed { program: program.to_string(), words: status.to_string() })
+    }
+
+    fn show_fed(&self, program: &Program, input: &[u8]) -> Result<(), RunError> {
+        let cannot = |source| program.cannot_run(source);
+        let (mut out, writer) = io::pipe().map_err(cannot)?;
+        let mut command = program.command();
+        command.stdin(Stdio::piped()).stdout(writer.try_clone().map_err(cannot)?).stderr(writer);
+        let mut child = command.spawn().map_err(cannot)?;
+        // It holds the end that is written to, and reading would wait for that.
+        drop(command);
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that does not want it says why.
+            _ = stdin.write_all(input);
+        }
+        let (mut words, mut piece) = (Vec::new(), [0; 4 << 10]);
+        while let length @ 1.. = out.read(&mut piece).map_err(cannot)? {
+            // Nobody may be there to see it.
+            _ = io::stderr().write_all(&piece[..length]);
+            words.extend_from_slice(&piece[..length]);
+            let excess = words.len().saturating_sub(WORDS_BYTES_MAX as usize);
+            words.drain(..excess);
+        }
+        match child.wait().map_err(cannot)? {
+            status if status.success() => Ok(()),
+            _ => Err(RunError::Failed {
+                program: program.to_string(),
+                words: String::from_utf8_lossy(&words).trim().to_owned(),
+            }),
+        }
     }
 
     fn replace(&self, program: &Program) -> RunError {
@@ -359,6 +394,15 @@ mod tests {
             Machine.feed(&shell("cat; echo bad >&2; exit 1"), &mut write),
             Err(RunError::Failed { words, .. }) if words == "bad"
         ));
+    }
+
+    #[test]
+    fn a_program_that_is_shown_takes_its_input_and_its_last_words_are_kept() {
+        Machine.show_fed(&shell("test $(cat) = input"), b"input").unwrap();
+        let failed =
+            Machine.show_fed(&shell("head -c 100000 /dev/zero; echo why >&2; exit 1"), b"");
+        let Err(RunError::Failed { words, .. }) = failed else { panic!("{failed:?}") };
+        assert!(words.ends_with("why") && words.len() < 70_000);
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub fn steps() -> Vec<Box<dyn Step>> {
     vec![
         Box::new(preflight::TheEngine),
         Box::new(network::TheNetwork),
-        Box::new(image::OwnImage),
+        Box::new(image::OwnImage::of_this_program()),
         Box::new(secret::IngestSecret),
         Box::new(registry::TheRegistry),
         Box::new(autostart::Autostart),

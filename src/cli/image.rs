@@ -13,7 +13,7 @@ use crate::cli::amount::Bytes;
 use crate::failure::Failure;
 use crate::image::{
     self, Architecture, CONTAINERFILE, EngineError, Format, Image, LayoutError, Program,
-    ProgramError,
+    ProgramError, Sources,
 };
 use crate::process::Machine;
 use crate::report::Report;
@@ -53,6 +53,10 @@ pub struct ImageArgs {
     /// Print the Containerfile that builds the same image from the sources
     #[arg(long, exclusive = true)]
     print_containerfile: bool,
+
+    /// Write the sources that a program for another system carries to stdout, as a tar.gz to build
+    #[arg(long, exclusive = true)]
+    print_sources: bool,
 }
 
 /// Why there is no image.
@@ -73,6 +77,9 @@ pub enum ImageError {
     /// The image would go to a terminal.
     #[error("an image is no text for a terminal: name a file, or send stdout into a pipe")]
     Terminal,
+    /// The program carries no sources.
+    #[error("this wharf carries no sources: it is a Linux program, and packs itself")]
+    NoSources,
 }
 
 impl ImageError {
@@ -93,6 +100,9 @@ pub fn run(args: ImageArgs, report: &Report) -> Result<(), Failure> {
     if args.print_containerfile {
         return Ok(report.bytes(CONTAINERFILE.as_bytes())?);
     }
+    if args.print_sources {
+        return print_sources(report);
+    }
     let image = Image::of(&program(args.program.as_deref())?);
     let mut packed = Packed::of(&image, &args.tag);
     match destination(&args, report) {
@@ -112,6 +122,14 @@ pub fn run(args: ImageArgs, report: &Report) -> Result<(), Failure> {
         Destination::Nowhere => {}
     }
     Ok(report.data(&packed)?)
+}
+
+fn print_sources(report: &Report) -> Result<(), Failure> {
+    let sources = Sources::carried().ok_or(ImageError::NoSources)?;
+    if io::stdout().is_terminal() {
+        return Err(ImageError::Terminal.into());
+    }
+    Ok(report.bytes(sources.archive())?)
 }
 
 /// Where an image goes.

@@ -3,6 +3,11 @@
 /// The text of `Containerfile`, as it stands at the root of the sources.
 pub const CONTAINERFILE: &str = include_str!("../../Containerfile");
 
+/// The image that it builds with, unless another is given.
+pub fn builder() -> Option<&'static str> {
+    CONTAINERFILE.lines().find_map(|line| line.strip_prefix("ARG BUILDER="))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -18,6 +23,11 @@ mod tests {
         let (_, stage) = CONTAINERFILE.rsplit_once("\nFROM scratch\n").unwrap();
         let lines = stage.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         lines.map(|line| line.split_once(' ').unwrap()).collect()
+    }
+
+    #[test]
+    fn the_builder_is_named_in_full() {
+        assert!(builder().unwrap().starts_with("docker.io/library/rust:"));
     }
 
     #[test]

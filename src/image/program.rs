@@ -56,9 +56,9 @@ impl ProgramError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NotLinux { .. } => Some(
-                "pack a Linux build with --program FILE, or build one in a container: \
-                 `wharf image --print-containerfile > Containerfile && podman build -t wharf .` \
-                 in a clone of wharf",
+                "pack a Linux build with --program FILE; `wharf up` on macOS has Podman build the image \
+                 from the sources in wharf, and so does `wharf image --print-sources | podman build \
+                 -t localhost/wharf -`",
             ),
             Self::Dynamic { .. } => Some(
                 "a plain `cargo build --release` in a clone of wharf gives a static program; \

@@ -104,6 +104,11 @@ impl Runner for Recorded {
         self.answer(program).map(drop)
     }
 
+    fn show_fed(&self, program: &Program, input: &[u8]) -> Result<(), RunError> {
+        self.inputs.lock().unwrap().push(input.to_vec());
+        self.answer(program).map(drop)
+    }
+
     fn replace(&self, program: &Program) -> RunError {
         self.answer(program).map_or_else(
             |error| error,

@@ -100,6 +100,28 @@ impl Hand {
         self.changing(program.line(), (), || self.runner.show(program))
     }
 
+    /// The same for long work that reads `input`. What it says when it fails is in the error, too.
+    ///
+    /// # Errors
+    /// It cannot be started, or failed.
+    pub fn show_fed(&self, program: &Program, input: &[u8]) -> Result<(), RunError> {
+        self.show_fed_as(program, &shown_input(input), input)
+    }
+
+    /// The same, and what to show in the place of the input.
+    ///
+    /// # Errors
+    /// It cannot be started, or failed.
+    pub fn show_fed_as(
+        &self,
+        program: &Program,
+        shown: &str,
+        input: &[u8],
+    ) -> Result<(), RunError> {
+        let line = format!("{}{shown}", program.line());
+        self.changing(line, (), || self.runner.show_fed(program, input))
+    }
+
     /// Runs a program that changes something and reads `input`. Shown with the input if that is a text
     /// of a few lines.
     ///

@@ -9,11 +9,14 @@ use thiserror::Error;
 
 use super::receipt::Made;
 use super::{Finding, SetupError, Site, Step, engine};
-use crate::image::{self, Architecture, Program, ProgramError};
+use crate::image::{self, Architecture, Program, ProgramError, Sources};
 
 /// Its image as a step.
 #[derive(Debug)]
-pub struct OwnImage;
+pub struct OwnImage {
+    running: fn() -> Result<Program, OwnImageError>,
+    sources: fn() -> Option<Sources>,
+}
 
 /// Why there is no image for the engine.
 #[derive(Debug, Error)]
@@ -55,46 +58,72 @@ impl OwnImageError {
 enum Wanted {
     /// That of the running program.
     Packed(Box<image::Image>),
+    /// One built of the sources in the running program, which is for another system.
+    Built { sources: Sources, architecture: String },
     /// One that a person loaded, as far as can be told, and why there is none of ours.
     Given { architecture: String, why: OwnImageError },
 }
 
+/// This wharf's version.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The label with wharf's version.
 const VERSION_LABEL: &str = "org.opencontainers.image.version";
+/// The label with the digest of the sources of which an image was built.
+const SOURCES_LABEL: &str = "wharf.sources";
 
-impl Wanted {
-    fn of(site: &Site) -> Result<Self, SetupError> {
+impl OwnImage {
+    /// The image of the running program.
+    pub fn of_this_program() -> Self {
+        let running = || {
+            let path = std::env::current_exe().map_err(OwnImageError::Running)?;
+            Ok(Program::read(&path)?)
+        };
+        Self { running, sources: Sources::carried }
+    }
+
+    fn wanted(&self, site: &Site) -> Result<Wanted, SetupError> {
         let architecture = site.engine.info()?.architecture;
-        let why = match running() {
+        let why = match (self.running)() {
             Ok(program) if program.architecture.as_str() == architecture => {
-                return Ok(Self::Packed(Box::new(image::Image::of(&program))));
+                return Ok(Wanted::Packed(Box::new(image::Image::of(&program))));
             }
             Ok(Program { architecture: program, .. }) => {
                 OwnImageError::Processor { program, engine: architecture.clone() }
             }
             Err(error) => error,
         };
-        Ok(Self::Given { architecture, why })
+        Ok(match (self.sources)() {
+            Some(sources) => Wanted::Built { sources, architecture },
+            None => Wanted::Given { architecture, why },
+        })
     }
+}
 
+impl Wanted {
     fn is(&self, found: &engine::Image) -> bool {
+        let has = |label, value: &str| found.labels.get(label).is_some_and(|it| it == value);
         match self {
             // With Docker's containerd store an image's id is its manifest's digest.
             Self::Packed(image) => [image.config.descriptor.digest, image.digest()]
                 .iter()
                 .any(|digest| digest.hex() == found.id),
-            Self::Given { architecture, .. } => {
+            Self::Built { sources, architecture } => {
                 found.architecture == *architecture
-                    && found.labels.get(VERSION_LABEL).map(String::as_str)
-                        == Some(env!("CARGO_PKG_VERSION"))
+                    && has(SOURCES_LABEL, &sources.digest().to_string())
+            }
+            Self::Given { architecture, .. } => {
+                found.architecture == *architecture && has(VERSION_LABEL, VERSION)
             }
         }
     }
-}
 
-fn running() -> Result<Program, OwnImageError> {
-    let path = std::env::current_exe().map_err(OwnImageError::Running)?;
-    Ok(Program::read(&path)?)
+    fn bring(self, site: &Site) -> Result<(), SetupError> {
+        match self {
+            Self::Packed(image) => load(site, &image),
+            Self::Built { sources, .. } => build(site, &sources),
+            Self::Given { why, .. } => Err(why.into()),
+        }
+    }
 }
 
 impl Step for OwnImage {
@@ -104,22 +133,27 @@ impl Step for OwnImage {
 
     fn check(&self, site: &Site) -> Result<Vec<Finding>, SetupError> {
         let name = site.config.image.to_string();
-        let wanted = Wanted::of(site)?;
+        let wanted = self.wanted(site)?;
         let finding = match site.engine.image(&name)? {
             Some(found) if wanted.is(&found) => Finding::ok(name, "is of this wharf"),
             Some(_) => Finding::fault(name, "is of another wharf than this"),
             None => Finding::fault(name, "is missing"),
         };
+        let engine = site.engine.kind().program();
         Ok(vec![match &wanted {
             _ if !finding.is_fault() => finding,
             Wanted::Packed(_) => finding.mended_by("load the image of this wharf"),
+            Wanted::Built { .. } => finding.mended_by(format!(
+                "let {engine} build it of the sources in this wharf, which takes some minutes and \
+                 downloads a Rust compiler"
+            )),
             Wanted::Given { why, .. } => finding.left_to_you(why.hint()),
         }])
     }
 
     fn apply(&self, site: &Site) -> Result<(), SetupError> {
         let name = site.config.image.to_string();
-        let wanted = Wanted::of(site)?;
+        let wanted = self.wanted(site)?;
         let found = site.engine.image(&name)?;
         if found.as_ref().is_some_and(|found| wanted.is(found)) {
             return Ok(());
@@ -131,13 +165,8 @@ impl Step for OwnImage {
             // It is ours, and is about to have no other name.
             site.note(Made::Image { name: found.id })?;
         }
-        match wanted {
-            Wanted::Packed(image) => {
-                site.note(made)?;
-                load(site, &image)?;
-            }
-            Wanted::Given { why, .. } => return Err(why.into()),
-        }
+        site.note(made)?;
+        wanted.bring(site)?;
         remove_all_but(site, &site.config.image.to_string())
     }
 
@@ -153,6 +182,37 @@ fn load(site: &Site, image: &image::Image) -> Result<(), SetupError> {
     let program = site.engine.program(["load"]);
     let mut write = |out: &mut dyn io::Write| image::archive_into(image, name, out);
     Ok(site.hand().stream(&program, &shown, &mut write)?)
+}
+
+/// Has the engine build the image of sources, for its own processor. What is needed for the building
+/// alone is removed: gigabytes, for a thing that is done once for each version.
+fn build(site: &Site, sources: &Sources) -> Result<(), SetupError> {
+    let engine = &site.engine;
+    let name = site.config.image.to_string();
+    let builder = image::builder().unwrap_or_default();
+    let made = Made::Image { name: builder.to_owned() };
+    if engine.image(builder)?.is_none() {
+        site.note(made.clone())?;
+    }
+    let labels = [
+        format!("--label={VERSION_LABEL}={VERSION}"),
+        format!("--label={SOURCES_LABEL}={}", sources.digest()),
+    ];
+    let mut words = vec!["build"];
+    // Podman would keep each stage as an image without a name.
+    words.extend((engine.kind() == engine::Kind::Podman).then_some("--layers=false"));
+    words.extend(labels.iter().map(String::as_str));
+    words.extend(["--tag", &name, "-"]);
+    let program = engine.program(words);
+    let shown = " < <(wharf image --print-sources)";
+    site.hand().show_fed_as(&program, shown, sources.archive())?;
+    if site.receipt.has(&made) {
+        if engine.image(builder)?.is_some() {
+            engine.act(["image", "rm", builder])?;
+        }
+        site.strike(&made)?;
+    }
+    Ok(())
 }
 
 /// Removes the images that the setup made, but for one, and those that containers are made of.
@@ -171,4 +231,177 @@ fn remove_all_but(site: &Site, kept: &str) -> Result<(), SetupError> {
         site.strike(&made)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::sources::tests::sources;
+    use crate::process::recorded::Answer;
+    use crate::setup::site::tests::site;
+
+    /// The step of a program of six bytes, for amd64, with or without sources.
+    fn step(sources: fn() -> Option<Sources>) -> OwnImage {
+        let running =
+            || Ok(Program { bytes: b"wharf!"[..].into(), architecture: Architecture::Amd64 });
+        OwnImage { running, sources }
+    }
+
+    fn image_of(step: &OwnImage) -> image::Image {
+        image::Image::of(&(step.running)().unwrap())
+    }
+
+    fn info(architecture: &str) -> Answer {
+        Ok(format!(
+            r#"{{"host":{{"arch":"{architecture}"}},"store":{{"graphRoot":"/x"}},
+                "version":{{"Version":"5.6.2"}}}}"#
+        )
+        .into())
+    }
+
+    fn inspected(id: &str, labels: &str) -> Answer {
+        let architecture = "arm64";
+        Ok(format!(
+            r#"[{{"Id":"{id}","Architecture":"{architecture}","Config":{{"Labels":{{{labels}}}}}}}]"#
+        )
+        .into())
+    }
+
+    fn absent() -> Answer {
+        Err("Error: localhost/wharf:1.0.0: image not known".into())
+    }
+
+    #[test]
+    fn the_image_of_this_program_is_known_by_its_id() {
+        let step = step(|| None);
+        let image = image_of(&step);
+        for digest in [image.config.descriptor.digest, image.digest()] {
+            let id = format!("sha256:{}", digest.hex());
+            let (site, recorded) =
+                site([("podman info", info("amd64")), ("podman image", inspected(&id, ""))]);
+            assert_eq!(step.check(&site).unwrap()[0].level, super::super::Level::Ok);
+            step.apply(&site).unwrap();
+            assert!(!recorded.lines().contains(&"podman load".into()));
+            assert_eq!(site.receipt.made(), []);
+        }
+    }
+
+    #[test]
+    fn an_image_that_is_missing_is_loaded() {
+        let step = step(|| None);
+        let (site, recorded) = site([
+            ("podman info", info("amd64")),
+            ("podman image", absent()),
+            ("podman load", Ok(Vec::new())),
+        ]);
+        let found = step.check(&site).unwrap();
+        assert!(found[0].is_fault() && found[0].mendable, "{found:?}");
+        step.apply(&site).unwrap();
+        assert!(recorded.lines().contains(&"podman load".into()));
+        let digest = image_of(&step).config.descriptor.digest;
+        let archive = String::from_utf8_lossy(&recorded.inputs()[0]).into_owned();
+        assert!(archive.contains(&digest.hex()), "the archive has another image");
+        assert_eq!(site.receipt.made(), [Made::Image { name: "localhost/wharf:1.0.0".into() }]);
+    }
+
+    #[test]
+    fn an_older_image_of_ours_is_replaced_and_removed_when_nothing_uses_it() {
+        let step = step(|| None);
+        let old = "0".repeat(64);
+        let (site, recorded) = site([
+            ("podman info", info("amd64")),
+            ("podman image inspect", inspected(&old, "")),
+            ("podman ps", Ok(Vec::new())),
+            ("podman load", Ok(Vec::new())),
+            ("podman image rm", Ok(Vec::new())),
+        ]);
+        let ours = Made::Image { name: "localhost/wharf:1.0.0".into() };
+        site.note(ours.clone()).unwrap();
+        assert_eq!(step.check(&site).unwrap()[0].words, "is of another wharf than this");
+        step.apply(&site).unwrap();
+        assert!(recorded.lines().contains(&format!("podman image rm {old}")));
+        assert_eq!(site.receipt.made(), [ours]);
+    }
+
+    #[test]
+    fn an_image_that_a_container_is_made_of_stays() {
+        let step = step(|| None);
+        let (mut site, recorded) = site([
+            ("podman info", info("amd64")),
+            ("podman image inspect", inspected(&"0".repeat(64), "")),
+            ("podman ps", Ok(b"kind-registry\n".to_vec())),
+        ]);
+        site.config.removal.image = true;
+        site.note(Made::Image { name: "localhost/wharf:1.0.0".into() }).unwrap();
+        step.undo(&site).unwrap();
+        assert!(!recorded.lines().iter().any(|line| line.contains("image rm")));
+        assert_eq!(site.receipt.made().len(), 1);
+    }
+
+    #[test]
+    fn an_image_goes_only_where_that_is_asked_for() {
+        let step = step(|| None);
+        let (mut site, recorded) = site([
+            ("podman image inspect", inspected(&"0".repeat(64), "")),
+            ("podman ps", Ok(Vec::new())),
+            ("podman image rm", Ok(Vec::new())),
+        ]);
+        site.note(Made::Image { name: "localhost/wharf:1.0.0".into() }).unwrap();
+        step.undo(&site).unwrap();
+        assert_eq!(recorded.lines(), [""; 0]);
+        site.config.removal.image = true;
+        step.undo(&site).unwrap();
+        assert!(recorded.lines().contains(&"podman image rm localhost/wharf:1.0.0".into()));
+        assert_eq!(site.receipt.made(), []);
+    }
+
+    #[test]
+    fn for_another_processor_it_is_built_of_the_sources() {
+        let step = step(|| Some(sources()));
+        let digest = sources().digest();
+        let (site, recorded) = site([
+            ("podman info", info("arm64")),
+            ("podman image inspect", absent()),
+            ("podman build", Ok(Vec::new())),
+        ]);
+        let found = step.check(&site).unwrap();
+        assert!(found[0].mendable && found[0].fix.as_ref().unwrap().contains("minutes"));
+        step.apply(&site).unwrap();
+        let build = format!(
+            "podman build --layers=false --label={VERSION_LABEL}={VERSION} \
+             --label=wharf.sources={digest} --tag localhost/wharf:1.0.0 -"
+        );
+        assert!(recorded.lines().contains(&build), "{:?}", recorded.lines());
+        assert_eq!(recorded.inputs(), [sources().archive()]);
+        assert_eq!(site.receipt.made(), [Made::Image { name: "localhost/wharf:1.0.0".into() }]);
+    }
+
+    #[test]
+    fn an_image_of_other_sources_is_told_from_one_of_these() {
+        let step = step(|| Some(sources()));
+        let digest = sources().digest();
+        for (labels, is_ok) in [
+            (format!(r#""wharf.sources":"{digest}""#), true),
+            (format!(r#""{VERSION_LABEL}":"{VERSION}","wharf.sources":"sha256:0""#), false),
+        ] {
+            let (site, _) =
+                site([("podman info", info("arm64")), ("podman image", inspected("0", &labels))]);
+            assert_eq!(!step.check(&site).unwrap()[0].is_fault(), is_ok, "{labels}");
+        }
+    }
+
+    #[test]
+    fn without_sources_another_processor_is_left_to_the_user() {
+        let step = step(|| None);
+        let (site, _) = site([("podman info", info("arm64")), ("podman image", absent())]);
+        let found = step.check(&site).unwrap();
+        assert!(!found[0].mendable && found[0].fix.as_ref().unwrap().contains("--program FILE"));
+        assert!(step.apply(&site).unwrap_err().to_string().contains("arm64"));
+        let given = format!(r#""{VERSION_LABEL}":"{VERSION}""#);
+        let (site, _) = super::tests::site([
+            ("podman info", info("arm64")),
+            ("podman image", inspected("0", &given)),
+        ]);
+        assert!(!step.check(&site).unwrap()[0].is_fault());
+    }
 }

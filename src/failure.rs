@@ -12,13 +12,14 @@ use wharf_registry::{LockError, OpenError, ServeError};
 
 use crate::cli::healthcheck::HealthError;
 use crate::cli::image::ImageError;
+use crate::cli::load::LoadFailure;
 use crate::cli::login::LoginError;
 use crate::cli::push::PushError;
 use crate::cli::remote::RemoteError;
-use crate::holder;
 use crate::cli::usage::UsageError;
 use crate::config::{self, ingest, variable};
 use crate::demo::DemoError;
+use crate::holder;
 use crate::setup::SetupError;
 
 /// Everything that a subcommand can end with, but for success.
@@ -57,6 +58,9 @@ pub enum Failure {
     /// An image is not in the registry that it was to go to.
     #[error(transparent)]
     Push(#[from] PushError),
+    /// Images are not on the nodes that they were to go to.
+    #[error(transparent)]
+    Load(#[from] LoadFailure),
     /// There is no login, or it cannot be taken away.
     #[error(transparent)]
     Login(#[from] LoginError),
@@ -110,6 +114,8 @@ impl Failure {
             Self::Remote(error) => (Failed, error.hint()),
             Self::Login(error) if error.is_misuse() => (Misused, error.hint()),
             Self::Login(error) => (Failed, error.hint()),
+            Self::Load(error) if error.is_misuse() => (Misused, error.hint()),
+            Self::Load(error) => (Failed, error.hint()),
             Self::Push(PushError::Interrupted) => (Ended, None),
             Self::Push(error) if error.is_misuse() => (Misused, error.hint()),
             Self::Push(error) => (Failed, error.hint()),

@@ -14,6 +14,7 @@ mod demo;
 mod failure;
 mod holder;
 mod image;
+mod load;
 mod log;
 mod process;
 mod report;

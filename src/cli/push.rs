@@ -133,7 +133,10 @@ pub struct PushArgs {
 }
 
 /// A name for `--as`.
-fn new_name(text: &str) -> Result<ImageReference, String> {
+///
+/// # Errors
+/// It is none, or one by digest.
+pub fn new_name(text: &str) -> Result<ImageReference, String> {
     let name: ImageReference = text.parse().map_err(|error| format!("{error}"))?;
     match name.digest {
         Some(_) => Err("a new name is a tag: its digest follows from the image".into()),
@@ -201,17 +204,10 @@ fn wanted(
     archive: Option<PathBuf>,
     name: Option<ImageReference>,
 ) -> Result<Vec<Wanted>, PushError> {
-    let one = |typed: String| match &archive {
-        Some(archive) => (Origin::in_archive(archive, Some(&typed)), typed),
-        None => (Origin::of(&typed), typed),
-    };
-    let mut wanted: Vec<_> = images.into_iter().map(one).collect();
-    if let (Some(archive), true) = (&archive, wanted.is_empty()) {
-        wanted.push((Origin::in_archive(archive, None), archive.display().to_string()));
-    }
+    let wanted = Origin::all(images, archive.as_deref());
     if let (Some(_), count @ 2..) = (&name, wanted.len()) {
         return Err(PushError::OneName { count });
     }
-    let renamed = |(origin, typed)| Wanted { typed, origin, renamed: name.clone() };
+    let renamed = |(typed, origin)| Wanted { typed, origin, renamed: name.clone() };
     Ok(wanted.into_iter().map(renamed).collect())
 }

@@ -65,6 +65,11 @@ impl SetupArgs {
         }
     }
 
+    /// Whether everything is to be shown.
+    pub const fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
     /// The site, changed in a manner; the registry's port is the one that it has, if it stands.
     ///
     /// # Errors

@@ -32,6 +32,37 @@ pub fn name_of(
     }
 }
 
+/// The names of an image that was found which are meant: those that fit what was typed, or, where an id
+/// or a file was, all of them. A name that was typed with a registry is meant alone, as it was typed.
+///
+/// # Errors
+/// It has none.
+pub fn names_of(
+    typed: &str,
+    origin: &Origin,
+    image: &Described,
+) -> Result<Vec<ImageReference>, FindError> {
+    let meant = match origin {
+        Origin::Engine(typed) => typed.parse::<ImageReference>().ok(),
+        _ => None,
+    };
+    let fits = |name: &&String| meant.as_ref().is_some_and(|meant| is_meant(name, meant));
+    let mut names: Vec<_> = image.names.iter().filter(fits).collect();
+    if let Some(meant) = meant.filter(|meant| meant.registry.is_some() && !names.is_empty()) {
+        return Ok(vec![meant]);
+    }
+    if names.is_empty() {
+        names.extend(&image.names);
+    }
+    if names.is_empty() {
+        return Err(FindError::Unnamed { image: typed.to_owned() });
+    }
+    let parsed = |name: &&String| {
+        name.parse().map_err(|source| FindError::Name { typed: (*name).clone(), source })
+    };
+    names.iter().map(parsed).collect()
+}
+
 /// Whether an image of this full name can be meant by what was typed: an id never is.
 fn is_meant(name: &str, typed: &ImageReference) -> bool {
     let Ok(name) = name.parse::<ImageReference>() else { return false };
@@ -70,6 +101,21 @@ mod tests {
         ] {
             assert_eq!(name(typed, &named([own])).unwrap(), expected, "{typed}");
         }
+    }
+
+    #[test]
+    fn all_names_that_are_meant_are_those_of_an_image() {
+        let two = named(["localhost/app:v1", "ghcr.io/me/other:v2"]);
+        let names = |typed: &str| -> Vec<String> {
+            let names = names_of(typed, &Origin::of(typed), &two).unwrap();
+            names.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(names("app:v1"), ["localhost/app:v1"]);
+        assert_eq!(names("0123456789ab"), ["localhost/app:v1", "ghcr.io/me/other:v2"]);
+        assert_eq!(names("app.tar"), ["localhost/app:v1", "ghcr.io/me/other:v2"]);
+        assert_eq!(names("kind-registry:5000/app:v1"), ["kind-registry:5000/app:v1"]);
+        let nameless = names_of("-", &Origin::Input, &named([])).unwrap_err();
+        assert!(matches!(nameless, FindError::Unnamed { .. }), "{nameless}");
     }
 
     #[test]

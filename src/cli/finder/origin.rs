@@ -45,6 +45,21 @@ impl Origin {
         Self::Engine(typed.to_owned())
     }
 
+    /// What was typed as images, each with where it is to be taken from: out of an archive if one was
+    /// named apart, whose only one is meant if none was typed.
+    pub fn all(images: Vec<String>, archive: Option<&Path>) -> Vec<(String, Self)> {
+        let one = |typed: String| match archive {
+            Some(archive) => (typed.clone(), Self::in_archive(archive, Some(&typed))),
+            None => (typed.clone(), Self::of(&typed)),
+        };
+        match archive {
+            Some(archive) if images.is_empty() => {
+                vec![(archive.display().to_string(), Self::in_archive(archive, None))]
+            }
+            _ => images.into_iter().map(one).collect(),
+        }
+    }
+
     /// An image in the archive that was named apart: the one typed, or its only one.
     pub fn in_archive(archive: &Path, typed: Option<&str>) -> Self {
         match archive.as_os_str().as_encoded_bytes() {
@@ -116,6 +131,10 @@ mod tests {
         let expected = Origin::Archive("any.file".into(), Some("app".into()));
         assert_eq!(Origin::in_archive(named, Some("app")), expected);
         assert_eq!(Origin::in_archive(Path::new("-"), None), Origin::Input);
+        let only = Origin::all(Vec::new(), Some(named));
+        assert_eq!(only, [("any.file".to_owned(), Origin::Archive("any.file".into(), None))]);
+        let typed = Origin::all(vec!["app".into()], None);
+        assert_eq!(typed, [("app".to_owned(), engine("app"))]);
     }
 
     #[test]

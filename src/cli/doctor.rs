@@ -5,8 +5,10 @@ mod sheet;
 use crate::cli::setup_args::SetupArgs;
 use crate::failure::Failure;
 use crate::report::Report;
+use crate::setup::diagnosis::{self, pull::Pull, question::Question};
 use crate::setup::examination::{examine, mend};
-use crate::setup::{SetupError, Step, diagnosis, steps};
+use crate::setup::registry::Standing;
+use crate::setup::{SetupError, Step, steps};
 
 use sheet::{Look, Sheet};
 
@@ -14,15 +16,25 @@ const EXAMPLES: &str = "\
 Examples:
   wharf doctor                              looks at everything, changes nothing
   wharf doctor --fix                        mends what it can, and looks again
+  wharf doctor kind-registry:5000/app:1     why does this image not pull?
+  wharf doctor --pull                       pulls a tiny image on every node, as proof
   wharf doctor --json | jq '.[] | select(.level == \"fault\")'";
 
 /// What to look at.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DoctorArgs {
-    /// Mend what can be mended, and look again
+    /// An image as a pod names it: why it cannot be pulled, if it cannot
+    #[arg(value_name = "IMAGE")]
+    image: Option<String>,
+
+    /// Mend what can be mended, look again, and pull an image on every node
     #[arg(long)]
     fix: bool,
+
+    /// Pull a tiny image on every node, as proof
+    #[arg(long)]
+    pull: bool,
 
     #[command(flatten)]
     setup: SetupArgs,
@@ -30,11 +42,18 @@ pub struct DoctorArgs {
 
 /// Looks, mends if it was asked to, and tells.
 pub fn run(args: DoctorArgs, report: &Report) -> Result<(), Failure> {
-    let site = args.setup.site(args.setup.config(), false, report)?;
-    let checks = checks();
+    let mut site = args.setup.site(args.setup.config(), false, report)?;
+    // What was left out on purpose is no fault.
+    if let Ok(Some(standing)) = Standing::read(&site) {
+        site.config.ingest = standing.ingest;
+    }
+    let checks = checks(args.image);
     let mut examined = examine(&site, &checks);
     if args.fix {
         examined = mend(&site, &checks, examined);
+    }
+    if args.pull || examined.iter().any(|it| !it.mended.is_empty()) {
+        examined.extend(examine(&site, &[Box::new(Pull)]));
     }
     let sheet = Sheet { examined, look: Look::of_stdout() };
     report.data(&sheet)?;
@@ -44,10 +63,11 @@ pub fn run(args: DoctorArgs, report: &Report) -> Result<(), Failure> {
     }
 }
 
-/// Every check: what the engine can do, then the steps of the setup, then what they do not know.
-fn checks() -> Vec<Box<dyn Step>> {
-    let mut all = diagnosis::before();
-    all.extend(steps());
+/// Every check: the steps of the setup, then what they do not know; and the image that was asked about
+/// last, where it is read first.
+fn checks(image: Option<String>) -> Vec<Box<dyn Step>> {
+    let mut all = steps();
     all.extend(diagnosis::all());
+    all.extend(image.map(|image| Box::new(Question { image }) as _));
     all
 }

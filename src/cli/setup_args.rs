@@ -6,6 +6,7 @@ use crate::process::{Machine, Runner};
 use crate::report::Report;
 use crate::setup::config::{Cluster, NETWORK, PORT, REGISTRY, Removal, VOLUME};
 use crate::setup::hand::Manner;
+use crate::setup::receipt::{Made, Receipt};
 use crate::setup::registry;
 use crate::setup::{Config, SetupError, Site};
 
@@ -70,7 +71,7 @@ impl SetupArgs {
         self.verbose
     }
 
-    /// The site, changed in a manner; the registry's port is the one that it has, if it stands.
+    /// The site, changed in a manner; the registry's port is the one that it has or had, if that is known.
     ///
     /// # Errors
     /// There is no engine, no home folder, or no telling what was set up.
@@ -82,11 +83,20 @@ impl SetupArgs {
             (false, false) => Manner::Quiet,
         };
         let mut site = Site::of_this_machine(config, runner, manner, *report)?;
-        if let Some(standing) = registry::Standing::read(&site)? {
-            site.config.port = standing.port.unwrap_or(site.config.port);
-        }
+        // An engine that does not answer is the first step's matter.
+        let standing = registry::Standing::read(&site).unwrap_or_default();
+        let port = standing.and_then(|it| it.port).or_else(|| last_port(&site.receipt));
+        site.config.port = port.unwrap_or(site.config.port);
         Ok(site)
     }
+}
+
+/// The port that nodes were told of when they were wired.
+fn last_port(receipt: &Receipt) -> Option<u16> {
+    receipt.made().iter().find_map(|made| match made {
+        Made::Hosts { host, .. } => host.strip_prefix("localhost:")?.parse().ok(),
+        _ => None,
+    })
 }
 
 #[expect(clippy::expect_used, reason = "a constant name, and a version that is a tag")]

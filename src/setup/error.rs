@@ -30,6 +30,12 @@ pub enum SetupError {
     /// The secret for ingest is not known.
     #[error(transparent)]
     Secret(#[from] HeldError),
+    /// Nothing can be asked of the registry from here.
+    #[error("cannot start the runtime that asks the registry")]
+    Asking(#[source] std::io::Error),
+    /// The registry does not answer as one.
+    #[error(transparent)]
+    Client(#[from] wharf_client::Error),
     /// There is no engine.
     #[error("neither podman nor docker is on the PATH")]
     NoEngine,

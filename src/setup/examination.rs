@@ -9,7 +9,7 @@ use crate::failure::told;
 /// How often what was mended is looked at again: a repair may bring up the next fault.
 const ROUNDS_MAX: usize = 3;
 
-/// The check without which most others cannot look. See [`super::diagnosis::engine`].
+/// The check without which most others cannot look. See [`super::preflight`].
 pub const ENGINE: &str = "engine";
 
 /// What a check found.

@@ -1,0 +1,216 @@
+//! Whether every node finds the registry by its name and gets an answer, asked from inside the node; and
+//! if not, which part of the way is broken.
+
+use std::time::{Duration, Instant};
+
+use crate::setup::engine::{Container, Kind};
+use crate::setup::node::{self, Node};
+use crate::setup::{Finding, SetupError, Site, Step};
+
+/// The way from the nodes as a check.
+#[derive(Debug)]
+pub struct Reach;
+
+/// How long a way that was made anew may take: the engine's name server lags behind it.
+const WAY_MAX: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl Step for Reach {
+    fn name(&self) -> &'static str {
+        "node-reach"
+    }
+
+    fn check(&self, site: &Site) -> Result<Vec<Finding>, SetupError> {
+        let nodes = node::running(site)?;
+        if nodes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ways = node::on_each(&nodes, |node| way(site, node))?;
+        let broken: Vec<_> =
+            nodes.iter().zip(&ways).filter(|(_, way)| !matches!(way, Way::Clear)).collect();
+        if broken.is_empty() {
+            let words = format!("answers {}", node::count(nodes.len()));
+            return Ok(vec![Finding::ok(site.config.pod_name(), words)]);
+        }
+        let cause = Cause::find(site)?;
+        Ok(broken.into_iter().map(|(node, way)| finding(site, node, way, &cause)).collect())
+    }
+
+    /// What is wrong with the container itself, its step has mended by now.
+    fn apply(&self, site: &Site) -> Result<(), SetupError> {
+        let registry = &site.config.registry;
+        let is_on = matches!(Cause::find(site)?, Cause::Unknown);
+        let nodes = node::running(site)?;
+        if !is_on || is_clear(site, &nodes)? {
+            return Ok(());
+        }
+        if site.engine.kind() == Kind::Podman {
+            site.engine.act(["network", "reload", registry])?;
+            if clears(site, &nodes)? {
+                return Ok(());
+            }
+        }
+        site.engine.act(["restart", registry])?;
+        clears(site, &nodes).map(drop)
+    }
+}
+
+/// What a node meets on its way to the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Way {
+    /// The registry answers.
+    Clear,
+    /// Its name is not known there.
+    NoName(String),
+    /// Its name is known, and leads to nothing that answers.
+    NoAnswer(String),
+    /// Something else answers.
+    Other(String),
+    /// The node has no program to ask with.
+    Unknown,
+}
+
+/// What is wrong at the registry's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Cause {
+    Missing,
+    Stopped,
+    OffNetwork,
+    NoNames,
+    /// All looks right: the engine's name server or its rules are not as they should be.
+    Unknown,
+}
+
+impl Cause {
+    fn find(site: &Site) -> Result<Self, SetupError> {
+        let Some(container) = site.engine.container(&site.config.registry)? else {
+            return Ok(Self::Missing);
+        };
+        let network = site.engine.network(&site.config.network)?;
+        let has_names = network.is_none_or(|network| network.dns_enabled);
+        Ok(Self::of(&container, &site.config.network, has_names))
+    }
+
+    fn of(container: &Container, network: &str, has_names: bool) -> Self {
+        match container {
+            it if !it.is_running => Self::Stopped,
+            it if !it.networks.contains_key(network) => Self::OffNetwork,
+            _ if !has_names => Self::NoNames,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// Asks from inside a node, past any proxy: that is another check's matter.
+fn way(site: &Site, node: &Node) -> Result<Way, SetupError> {
+    let url = format!("http://{}/v2/", site.config.pod_name());
+    let script = format!(
+        "command -v curl >/dev/null || {{ echo none; exit 0; }}; \
+         curl -sS --noproxy '*' --max-time 5 -o /dev/null -D - {url} 2>&1 || true"
+    );
+    let program = site.engine.program(["exec", node.name(), "sh", "-c", &script]);
+    let answer = site.hand().ask_anew(&program)?;
+    Ok(judge(&String::from_utf8_lossy(&answer)))
+}
+
+fn judge(answer: &str) -> Way {
+    let answer = answer.trim();
+    let last = answer.lines().last().unwrap_or_default().to_owned();
+    let head = answer.to_lowercase();
+    if head.contains("docker-distribution-api-version:") {
+        Way::Clear
+    } else if answer == "none" {
+        Way::Unknown
+    } else if answer.contains("curl: (6)") {
+        Way::NoName(last)
+    } else if head.starts_with("http/") {
+        Way::Other(answer.lines().next().unwrap_or_default().to_owned())
+    } else {
+        Way::NoAnswer(last)
+    }
+}
+
+fn finding(site: &Site, node: &Node, way: &Way, cause: &Cause) -> Finding {
+    let name = site.config.pod_name();
+    let said = match way {
+        Way::Unknown => {
+            let words = "has no curl, so it cannot be seen whether it reaches the registry";
+            return Finding::note(node.name(), words);
+        }
+        Way::Clear => return Finding::ok(node.name(), format!("reaches {name}")),
+        Way::NoName(words) => format!("does not know the name {}: {words}", site.config.registry),
+        Way::NoAnswer(words) => format!("gets no answer from {name}: {words}"),
+        Way::Other(words) => format!("is answered by something else at {name}: {words}"),
+    };
+    let (registry, network) = (&site.config.registry, &site.config.network);
+    let told = |why: &str| Finding::fault(node.name(), format!("{said}{why}"));
+    match cause {
+        Cause::Missing => told(&format!(" ({registry} is missing)")).mended_by("run it"),
+        Cause::Stopped => told(&format!(" ({registry} does not run)")).mended_by("start it"),
+        Cause::OffNetwork => {
+            told(&format!(" ({registry} is not on the network {network})")).mended_by("connect it")
+        }
+        Cause::NoNames => told(&format!(" (the network {network} has no DNS)"))
+            .left_to_you("make the network anew, as the check `network` says"),
+        Cause::Unknown => told("").mended_by(
+            "reload the registry's network, and start it anew if that does not help; if names still \
+             fail, aardvark-dns is missing: install it",
+        ),
+    }
+}
+
+fn is_clear(site: &Site, nodes: &[Node]) -> Result<bool, SetupError> {
+    Ok(node::on_each(nodes, |node| way(site, node))?.iter().all(|way| *way == Way::Clear))
+}
+
+/// Whether the way clears soon.
+fn clears(site: &Site, nodes: &[Node]) -> Result<bool, SetupError> {
+    let begun = Instant::now();
+    loop {
+        match is_clear(site, nodes)? {
+            false if begun.elapsed() < WAY_MAX => std::thread::sleep(PAUSE),
+            is_clear => return Ok(is_clear),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn what_curl_says_in_a_node_is_understood() {
+        let clear = "HTTP/1.1 200 OK\r\nDocker-Distribution-API-Version: registry/2.0\r\n\r\n";
+        assert_eq!(judge(clear), Way::Clear);
+        let no_name = "curl: (6) Could not resolve host: kind-registry";
+        assert_eq!(judge(no_name), Way::NoName(no_name.into()));
+        for no_answer in [
+            "curl: (7) Failed to connect to kind-registry port 5000: Connection refused",
+            "curl: (28) Connection timed out after 5001 milliseconds",
+        ] {
+            assert_eq!(judge(&format!("{no_answer}\n")), Way::NoAnswer(no_answer.into()));
+        }
+        let other = "HTTP/1.1 502 Bad Gateway\r\nserver: squid\r\n\r\n";
+        assert_eq!(judge(other), Way::Other("HTTP/1.1 502 Bad Gateway".into()));
+        assert_eq!(judge("none\n"), Way::Unknown);
+    }
+
+    #[test]
+    fn the_registrys_end_is_looked_at_from_near_to_far() {
+        let container = |is_running, network: &str| Container {
+            is_running,
+            networks: BTreeMap::from([(network.to_owned(), Vec::new())]),
+            ..Container::default()
+        };
+        for (container, has_names, cause) in [
+            (container(false, "kind"), true, Cause::Stopped),
+            (container(true, "podman"), true, Cause::OffNetwork),
+            (container(true, "kind"), false, Cause::NoNames),
+            (container(true, "kind"), true, Cause::Unknown),
+        ] {
+            assert_eq!(Cause::of(&container, "kind", has_names), cause);
+        }
+    }
+}

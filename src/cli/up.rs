@@ -107,7 +107,7 @@ fn prove(site: &Site, walked: &Walk) -> Result<Option<proof::Proof>, SetupError>
     if walked.changes.is_empty() || crate::setup::node::running(site)?.is_empty() {
         return Ok(None);
     }
-    proof::prove(site).map(Some)
+    proof::prove(site)?.whole().map(Some)
 }
 
 impl UpArgs {

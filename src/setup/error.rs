@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::engine::EngineError;
 use super::hand::FileError;
+use super::proof::ProofError;
 use super::image::OwnImageError;
 use super::receipt::ReceiptError;
 use super::secret::HeldError;
@@ -30,6 +31,9 @@ pub enum SetupError {
     /// The secret for ingest is not known.
     #[error(transparent)]
     Secret(#[from] HeldError),
+    /// It cannot be tried whether nodes pull.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     /// Nothing can be asked of the registry from here.
     #[error("cannot start the runtime that asks the registry")]
     Asking(#[source] std::io::Error),

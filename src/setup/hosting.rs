@@ -1,21 +1,248 @@
-//! The ConfigMap `local-registry-hosting` of every cluster (KEP-1755), from which Tilt, Skaffold and others learn of the registry.
+//! The ConfigMap `local-registry-hosting` in every cluster, by which Tilt, Skaffold and the like find the
+//! registry (KEP-1755). One that speaks of another registry is left alone. Pods pull without it.
 
+use serde::Deserialize;
+use yaml_serde::Mapping;
+
+use super::node::{self, Node, Role};
+use super::receipt::Made;
 use super::{Finding, SetupError, Site, Step};
+use crate::process::RunError;
+use crate::setup::engine::EngineError;
 
-/// Hosting as a step.
+/// The step.
 #[derive(Debug)]
 pub struct Hosting;
 
+/// The control plane's own kubectl, as Kind calls it.
+const KUBECTL: [&str; 2] = ["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"];
+/// The object.
+const OBJECT: [&str; 3] = ["configmap", "local-registry-hosting", "--namespace=kube-public"];
+/// The field of it, which the specification gives a version.
+const FIELD: &str = "localRegistryHosting.v1";
+
 impl Step for Hosting {
     fn name(&self) -> &'static str {
-        "hosting"
+        "local-registry-hosting"
     }
 
-    fn check(&self, _site: &Site) -> Result<Vec<Finding>, SetupError> {
-        Ok(Vec::new())
+    fn check(&self, site: &Site) -> Result<Vec<Finding>, SetupError> {
+        let heads = heads(site)?;
+        let states = node::on_each(&heads, |head| state(site, head))?;
+        Ok(heads.iter().zip(states).map(|(head, state)| finding(&head.cluster, state)).collect())
     }
 
-    fn apply(&self, _site: &Site) -> Result<(), SetupError> {
+    fn apply(&self, site: &Site) -> Result<(), SetupError> {
+        node::on_each(&heads(site)?, |head| match state(site, head)? {
+            State::Missing => apply(site, head, None),
+            State::Old(before) => apply(site, head, Some(before)),
+            State::Right | State::Foreign(_) | State::Silent(_) => Ok(()),
+        })
+        .map(drop)
+    }
+
+    fn undo(&self, site: &Site) -> Result<(), SetupError> {
+        let (all, heads) = (node::all(site)?, heads(site)?);
+        for made in site.receipt.made() {
+            let Made::Hosting { cluster, before } = &made else { continue };
+            match heads.iter().find(|head| head.cluster == *cluster) {
+                Some(head) => {
+                    if let Err(error) = take_back(site, head, before.as_deref()) {
+                        site.hand().say(format_args!(
+                            "{cluster}: the ConfigMap local-registry-hosting stays: {error}"
+                        ));
+                        continue;
+                    }
+                }
+                None if all.iter().any(|node| node.cluster == *cluster) => {
+                    site.hand().say(format_args!(
+                        "{cluster} stands still: the ConfigMap local-registry-hosting stays in it."
+                    ));
+                    continue;
+                }
+                None => {}
+            }
+            site.strike(&made)?;
+        }
         Ok(())
+    }
+}
+
+/// What a cluster says of its registry.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    /// What it should.
+    Right,
+    /// Nothing.
+    Missing,
+    /// Something of our registry: too little, or of before. What.
+    Old(String),
+    /// That it has another registry, which nobody told us to replace. Which.
+    Foreign(String),
+    /// Its API server does not answer. In whose words.
+    Silent(String),
+}
+
+/// One running control plane of each cluster.
+fn heads(site: &Site) -> Result<Vec<Node>, SetupError> {
+    let mut heads = node::running(site)?;
+    heads.retain(|node| node.role == Role::ControlPlane);
+    heads.sort_by(|a, b| (&a.cluster, a.name()).cmp(&(&b.cluster, b.name())));
+    heads.dedup_by(|a, b| a.cluster == b.cluster);
+    Ok(heads)
+}
+
+fn finding(cluster: &str, state: State) -> Finding {
+    const NAME: &str = "the ConfigMap local-registry-hosting";
+    match state {
+        State::Right => Finding::ok(cluster, "tells tools where the registry is"),
+        State::Missing => {
+            Finding::fault(cluster, format!("{NAME} is missing")).mended_by("write it")
+        }
+        State::Old(_) => Finding::fault(cluster, format!("{NAME} does not say all that it should"))
+            .mended_by("write it anew"),
+        State::Foreign(host) => {
+            Finding::note(cluster, format!("{NAME} names another registry, {host}")).left_to_you(
+                "delete it if that is wrong: `kubectl delete configmap local-registry-hosting \
+                 --namespace kube-public`, then `wharf up`",
+            )
+        }
+        State::Silent(words) => {
+            Finding::note(cluster, format!("its API server does not answer: {words}"))
+                .left_to_you("run `wharf up` again when it does")
+        }
+    }
+}
+
+fn state(site: &Site, head: &Node) -> Result<State, SetupError> {
+    let get = [&KUBECTL[..], &["get"], &OBJECT, &["--ignore-not-found", "-o", "json"]].concat();
+    let said = match site.engine.look(head.name(), &get) {
+        Ok(said) => said,
+        Err(EngineError::Run(RunError::Failed { words, .. })) => {
+            return Ok(State::Silent(words.lines().last().unwrap_or_default().to_owned()));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let is_ours = site
+        .receipt
+        .made()
+        .iter()
+        .any(|made| matches!(made, Made::Hosting { cluster, .. } if *cluster == head.cluster));
+    Ok(judge(&said, &wanted(site), is_ours))
+}
+
+/// Judges what `kubectl get -o json` says, which is nothing where there is nothing.
+fn judge(said: &str, wanted: &str, is_ours: bool) -> State {
+    #[derive(Default, Deserialize)]
+    struct ConfigMap {
+        #[serde(default)]
+        data: std::collections::BTreeMap<String, String>,
+    }
+    if said.trim().is_empty() {
+        return State::Missing;
+    }
+    let map: ConfigMap = serde_json::from_str(said).unwrap_or_default();
+    let text = map.data.get(FIELD).cloned().unwrap_or_default();
+    let fields = |text: &str| yaml_serde::from_str::<Mapping>(text).unwrap_or_default();
+    let (stated, wanted) = (fields(&text), fields(wanted));
+    match stated.get("host").and_then(|host| host.as_str()) {
+        _ if stated == wanted => State::Right,
+        Some(host) if !is_ours && stated.get("host") != wanted.get("host") => {
+            State::Foreign(host.to_owned())
+        }
+        _ => State::Old(text),
+    }
+}
+
+/// What a cluster is to say: where it is for the host, for containerd, and for pods.
+fn wanted(site: &Site) -> String {
+    let (host, pods) = (site.config.host_name(), site.config.pod_name());
+    format!(
+        "host: \"{host}\"\nhostFromContainerRuntime: \"{pods}\"\nhostFromClusterNetwork: \"{pods}\"\n\
+         help: \"push to {host}/NAME, and say {pods}/NAME in pods; `wharf doctor` checks it\"\n"
+    )
+}
+
+/// The object with a text.
+fn manifest(text: &str) -> String {
+    let indented: String = text.lines().map(|line| format!("    {line}\n")).collect();
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: local-registry-hosting\n  \
+         namespace: kube-public\ndata:\n  {FIELD}: |\n{indented}"
+    )
+}
+
+fn apply(site: &Site, head: &Node, before: Option<String>) -> Result<(), SetupError> {
+    let is_noted = site
+        .receipt
+        .made()
+        .iter()
+        .any(|made| matches!(made, Made::Hosting { cluster, .. } if *cluster == head.cluster));
+    if !is_noted {
+        site.note(Made::Hosting { cluster: head.cluster.clone(), before })?;
+    }
+    put(site, head, &wanted(site))
+}
+
+fn put(site: &Site, head: &Node, text: &str) -> Result<(), SetupError> {
+    let words = [&KUBECTL[..], &["apply", "-f", "-"]].concat();
+    Ok(site.engine.exec(head.name(), &words, manifest(text).as_bytes())?)
+}
+
+/// Puts back what was there, or deletes the object; one of another registry is not ours any more.
+fn take_back(site: &Site, head: &Node, before: Option<&str>) -> Result<(), SetupError> {
+    match state(site, head)? {
+        State::Missing => return Ok(()),
+        State::Silent(words) => {
+            return Err(SetupError::Broken {
+                what: format!("its API server does not answer: {words}"),
+                hint: "run `wharf down` again when it does".into(),
+            });
+        }
+        State::Right | State::Old(_) | State::Foreign(_) => {}
+    }
+    match before {
+        Some(before) => put(site, head, before),
+        None => {
+            let words = [&KUBECTL[..], &["delete"], &OBJECT, &["--ignore-not-found"]].concat();
+            Ok(site.engine.exec(head.name(), &words, &[])?)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::site::tests::site;
+
+    fn said(text: &str) -> String {
+        serde_json::json!({ "kind": "ConfigMap", "data": { FIELD: text } }).to_string()
+    }
+
+    #[test]
+    fn all_four_fields_are_written() {
+        let (site, _) = site([]);
+        let fields: Mapping = yaml_serde::from_str(&wanted(&site)).unwrap();
+        let names: Vec<_> = fields.keys().filter_map(|name| name.as_str()).collect();
+        assert_eq!(names, ["host", "hostFromContainerRuntime", "hostFromClusterNetwork", "help"]);
+        assert_eq!(fields["host"], "localhost:5000");
+        let object: yaml_serde::Value = yaml_serde::from_str(&manifest(&wanted(&site))).unwrap();
+        assert_eq!(object["data"][FIELD], wanted(&site));
+        assert_eq!(object["metadata"]["namespace"], "kube-public");
+    }
+
+    #[test]
+    fn what_a_cluster_says_is_compared_by_its_meaning() {
+        let (site, _) = site([]);
+        let wanted = wanted(&site);
+        let judged = |text: &str, is_ours| judge(&said(text), &wanted, is_ours);
+        assert_eq!(judge("", &wanted, false), State::Missing);
+        assert_eq!(judged(&wanted.replace('"', "'"), false), State::Right);
+        let kinds = "host: \"localhost:5000\"\nhelp: \"https://kind.sigs.k8s.io\"\n";
+        assert_eq!(judged(kinds, false), State::Old(kinds.into()));
+        let other = wanted.replace("5000", "5001");
+        assert_eq!(judged(&other, false), State::Foreign("localhost:5001".into()));
+        assert_eq!(judged(&other, true), State::Old(other.clone()));
+        assert_eq!(judged("no: [", false), State::Old("no: [".into()));
     }
 }

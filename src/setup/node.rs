@@ -1,6 +1,8 @@
 //! The nodes of all Kind clusters of the engine, by Kind's labels, without Kind.
 
+pub mod containerd;
 pub mod inside;
+pub mod keeping;
 
 use serde::Serialize;
 

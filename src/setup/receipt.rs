@@ -61,6 +61,11 @@ pub enum Made {
         /// Its name.
         name: String,
     },
+    /// That a cluster is being made; struck out when it stands. One that is left half-made has it still.
+    ClusterBegun {
+        /// Its name.
+        name: String,
+    },
     /// A folder of containerd's `certs.d` on a node.
     Hosts {
         /// The node's name.
@@ -72,15 +77,21 @@ pub enum Made {
     NodeFile {
         /// The node's name.
         node: String,
+        /// The node's container: another one of that name never had the file.
+        container: String,
         /// Its path.
         path: String,
         /// What it held before; nothing if it was not there.
         before: Option<String>,
+        /// What we wrote.
+        after: String,
     },
     /// The ConfigMap `local-registry-hosting`.
     Hosting {
         /// The cluster's name.
         cluster: String,
+        /// What it said before; nothing if it was not there.
+        before: Option<String>,
     },
     /// The registry inside a cluster.
     InCluster {

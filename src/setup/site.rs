@@ -82,19 +82,42 @@ fn kind_of_engine() -> Option<Kind> {
 
 #[cfg(test)]
 pub mod tests {
+    use std::ops::{Deref, DerefMut};
+
     use super::*;
     use crate::process::recorded::{Answer, Recorded};
     use crate::setup::config::{Cluster, Removal};
 
+    /// A site whose folder goes with it.
+    #[derive(Debug)]
+    pub struct Ground {
+        site: Site,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Deref for Ground {
+        type Target = Site;
+
+        fn deref(&self) -> &Site {
+            &self.site
+        }
+    }
+
+    impl DerefMut for Ground {
+        fn deref_mut(&mut self) -> &mut Site {
+            &mut self.site
+        }
+    }
+
     /// A site whose programs answer as they did once, with its files below a folder of its own.
-    pub fn site<const N: usize>(transcript: [(&str, Answer); N]) -> (Site, Arc<Recorded>) {
+    pub fn site<const N: usize>(transcript: [(&str, Answer); N]) -> (Ground, Arc<Recorded>) {
         let recorded = Arc::new(Recorded::transcript(transcript));
         (site_of(Kind::Podman, &recorded), recorded)
     }
 
     /// The same for an engine, with any runner.
-    pub fn site_of(kind: Kind, recorded: &Arc<Recorded>) -> Site {
-        let folder = tempfile::tempdir().unwrap().keep();
+    pub fn site_of(kind: Kind, recorded: &Arc<Recorded>) -> Ground {
+        let folder = tempfile::tempdir().unwrap();
         let config = Config {
             registry: "kind-registry".into(),
             volume: "kind-registry-data".into(),
@@ -108,10 +131,14 @@ pub mod tests {
             replace_registry: false,
             removal: Removal::default(),
         };
-        let places =
-            Places { config: folder.join("config"), state: folder.join("state"), is_root: false };
+        let places = Places {
+            config: folder.path().join("config"),
+            state: folder.path().join("state"),
+            is_root: false,
+        };
         let receipt = Receipt::read(places.receipt(&config.registry)).unwrap();
         let hand = Hand::new(Arc::clone(recorded) as _, Manner::Quiet, Report::new(false));
-        Site { config, engine: Engine::new(kind, hand), places, receipt }
+        let site = Site { config, engine: Engine::new(kind, hand), places, receipt };
+        Ground { site, _folder: folder }
     }
 }

@@ -21,7 +21,7 @@ const LIKENESS_MIN: f64 = 0.7;
 
 impl Step for Question {
     fn name(&self) -> &'static str {
-        "image"
+        "image-asked"
     }
 
     fn check(&self, site: &Site) -> Result<Vec<Finding>, SetupError> {
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_name_is_read_as_a_node_reads_it() {
         let (site, _) = site([]);
-        let config = Config { port: 5001, ..site.config };
+        let config = Config { port: 5001, ..site.config.clone() };
         for (name, meaning) in [
             ("kind-registry:5000/app:1", Meaning::Ours),
             ("localhost:5001/app:1", Meaning::Ours),

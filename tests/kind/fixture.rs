@@ -60,6 +60,9 @@ fn a_cluster_wired_by_hand_pulls_on_every_node(ground: &Ground) {
     create(ground, CONFIGURATION);
     let nodes = ground.nodes(CLUSTER);
     assert_eq!(nodes, ["by-hand-control-plane", "by-hand-worker", "by-hand-worker2"]);
+    let known = ["exec", &nodes[0], "kubectl", "get", "nodes", "-o", "name"];
+    let known = command::run(&mut ground.podman(known));
+    assert_eq!(known.replace("node/", "").lines().collect::<Vec<_>>(), nodes);
     start_registry(ground, &nodes[0]);
 
     ground.build_greeter("localhost/greeter:1", "from the registry");
@@ -177,6 +180,12 @@ fn keeps_objects(ground: &Ground, node: &str) {
     assert_eq!(got["data"]["localRegistryHosting.v1"], "host: \"localhost:5000\"\n");
     let got = command::run(kubectl(&get).arg("jsonpath={.data.localRegistryHosting\\.v1}"));
     assert_eq!(got, "host: \"localhost:5000\"");
+
+    let everywhere = command::run(&mut kubectl(&["get", "cm", "-A", "-oname"]));
+    assert!(everywhere.lines().any(|it| it == "configmap/local-registry-hosting"), "{everywhere}");
+    let pods = command::run(&mut kubectl(&["get", "pods", "--all-namespaces", "--output=json"]));
+    let pods: serde_json::Value = serde_json::from_str(&pods).unwrap();
+    assert_eq!(pods["items"], serde_json::json!([]));
 
     let delete = [&["delete", "--ignore-not-found"], &name[..]].concat();
     command::run(&mut kubectl(&delete));

@@ -41,6 +41,11 @@ impl Ground {
         fs::create_dir_all("/lib/modules").unwrap(); // Kind mounts it, there or not.
         let podman = Arc::new(Podman::new());
         let folder = podman.folder();
+        let [root, run] = ["root", "run"].map(|name| folder.join(name).display().to_string());
+        let storage = format!(
+            "[storage]\ndriver = \"overlay\"\ngraphroot = \"{root}\"\nrunroot = \"{run}\"\n"
+        );
+        fs::write(folder.join("storage.conf"), storage).unwrap();
         containerfile::load(&podman);
         containerfile::build(&podman, NODE_IMAGE, "kind/images/node", &[]);
         build_greeter(&podman);
@@ -80,6 +85,8 @@ impl Ground {
         fs::create_dir_all(&runtime).unwrap();
         fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).unwrap();
         command.env("XDG_RUNTIME_DIR", runtime).env("LANG", "C.UTF-8");
+        // For those who look for Podman's store without asking Podman.
+        command.env("CONTAINERS_STORAGE_CONF", self.podman.folder().join("storage.conf"));
         command
     }
 
@@ -216,6 +223,12 @@ impl Ground {
     pub(crate) fn clean(&self) {
         let podman = |words: &[&str]| command::output(self.podman([]).args(words));
         podman(&["rm", "--all", "--force", "--time=0", "--volumes"]);
+        // What Podman was killed at making is in its store, and not among its containers.
+        let external = ["ps", "--all", "--external", "--format", "{{.ID}}"];
+        let external = command::run(&mut self.podman(external));
+        if !external.is_empty() {
+            podman(&[&["rm", "--force"][..], &external.lines().collect::<Vec<_>>()].concat());
+        }
         podman(&["volume", "rm", "--all", "--force"]);
         podman(&["network", "rm", "--force", NETWORK]);
         podman(&["network", "prune", "--force"]);

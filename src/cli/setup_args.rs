@@ -91,9 +91,10 @@ impl SetupArgs {
     }
 }
 
-/// The port that nodes were told of when they were wired.
+/// The port that the registry had, or else the one that nodes were told of when they were wired.
 fn last_port(receipt: &Receipt) -> Option<u16> {
     receipt.made().iter().find_map(|made| match made {
+        Made::Port { port } => Some(*port),
         Made::Hosts { host, .. } => host.strip_prefix("localhost:")?.parse().ok(),
         _ => None,
     })

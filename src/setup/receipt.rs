@@ -34,6 +34,11 @@ pub enum Made {
         /// A volume's name, or a folder of the engine's machine.
         source: String,
     },
+    /// The port that the registry was given on this machine, which it has again if it has to be made anew.
+    Port {
+        /// The port.
+        port: u16,
+    },
     /// The registry's container.
     Registry {
         /// Its name.

@@ -1,88 +1,91 @@
-//! Whether a registry answers on a port of this machine, asked as a client would ask it, and whether it
-//! takes the secret for ingest. Knows nothing of the engine.
+//! That the registry answers: waited for after every start, and helped where its port leads nowhere.
 
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use wharf_oci::ingest::{INGEST_PATH, Secret};
+use super::super::engine::Kind;
+use super::super::{SetupError, Site, secret};
+use super::fault::Fault;
+use super::probe::{Answer, await_registry};
+use super::wanted::Wanted;
 
-/// How long one question may take.
-const QUESTION_MAX: Duration = Duration::from_secs(2);
-/// How long to wait before the next one.
-const PAUSE: Duration = Duration::from_millis(50);
-/// The most that is read of an answer's head, in bytes.
-const HEAD_BYTES_MAX: u64 = 8 << 10;
-/// A request that an ingest never begins with: there is no such version.
-const NO_WISH: &str = r#"{"version":0}"#;
+/// How long a registry that runs has to answer before it counts as broken.
+const LOOK_MAX: Duration = Duration::from_secs(1);
+/// How long a registry that was just started has to answer. It scans nothing, but machines can be busy.
+const START_MAX: Duration = Duration::from_secs(20);
+/// How many lines of its log are shown when it stays broken.
+const LOG_LINES: u16 = 10;
 
-/// What is on a port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// Nothing that answers.
-    Nothing,
-    /// A registry; with a secret, one that takes it.
-    Registry,
-    /// A registry that does not take the secret.
-    SecretRefused,
-    /// Something else, with what it calls itself.
-    Other(String),
+/// What is wrong with a registry that looks well from outside.
+///
+/// # Errors
+/// The secret is not known.
+pub fn fault(site: &Site, wanted: &Wanted) -> Result<Option<Fault>, SetupError> {
+    Ok(match asked(site, wanted, LOOK_MAX)? {
+        Answer::Registry => None,
+        Answer::SecretRefused => Some(Fault::SecretRefused),
+        Answer::Nothing | Answer::Other(_) => Some(Fault::Unreachable),
+    })
 }
 
-/// Asks again and again until a registry answers, or the time is over; gives the last answer.
-pub fn await_registry(port: u16, secret: Option<&Secret>, max: Duration) -> Answer {
-    let begun = Instant::now();
-    loop {
-        match ask(port, secret) {
-            Answer::Nothing if begun.elapsed() < max => std::thread::sleep(PAUSE),
-            answer => return answer,
+/// Waits until the registry answers on its port. Where it answers inside its container alone, the
+/// forward of the port is made anew: Podman loses it at times.
+///
+/// # Errors
+/// It does not answer, with the end of its log; the engine refuses.
+pub fn assured(site: &Site, wanted: &Wanted) -> Result<(), SetupError> {
+    let mut answer = asked(site, wanted, LOOK_MAX)?;
+    if answer == Answer::Nothing && !is_well_inside(site, wanted) {
+        answer = asked(site, wanted, START_MAX)?;
+    }
+    if answer == Answer::Nothing && is_well_inside(site, wanted) {
+        reload(site)?;
+        answer = asked(site, wanted, LOOK_MAX)?;
+        if answer == Answer::Nothing {
+            site.engine.act(["restart", &wanted.name])?;
+            answer = asked(site, wanted, START_MAX)?;
         }
     }
-}
-
-/// Asks once.
-pub fn ask(port: u16, secret: Option<&Secret>) -> Answer {
-    let Ok(head) = question(port, "GET /v2/ HTTP/1.1\r\n", "") else { return Answer::Nothing };
-    if head.is_empty() {
-        // A forward that leads nowhere takes the connection all the same.
-        return Answer::Nothing;
-    }
-    if field(&head, "docker-distribution-api-version").is_none() {
-        return Answer::Other(field(&head, "server").unwrap_or("no registry").to_owned());
-    }
-    let Some(secret) = secret else { return Answer::Registry };
-    let wish = format!(
-        "POST {INGEST_PATH} HTTP/1.1\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n",
-        secret.exposed(),
-        NO_WISH.len()
-    );
-    match question(port, &wish, NO_WISH) {
-        Ok(head) if status(&head) == Some("401") => Answer::SecretRefused,
-        Ok(_) => Answer::Registry,
-        Err(_) => Answer::Nothing,
+    match answer {
+        // A secret that is refused is found, and mended, as any other fault.
+        Answer::Registry | Answer::SecretRefused => Ok(()),
+        Answer::Nothing => Err(broken(site, wanted, "nothing answers")),
+        Answer::Other(server) => Err(broken(site, wanted, &format!("{server} answers"))),
     }
 }
 
-/// Sends a request, and gives the head of its answer.
-fn question(port: u16, request: &str, body: &str) -> io::Result<String> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let mut stream = TcpStream::connect_timeout(&address, QUESTION_MAX)?;
-    stream.set_read_timeout(Some(QUESTION_MAX))?;
-    stream.set_write_timeout(Some(QUESTION_MAX))?;
-    write!(stream, "{request}Host: localhost:{port}\r\nConnection: close\r\n\r\n{body}")?;
-    let mut answer = Vec::new();
-    stream.take(HEAD_BYTES_MAX).read_to_end(&mut answer)?;
-    let text = String::from_utf8_lossy(&answer);
-    Ok(text.split("\r\n\r\n").next().unwrap_or_default().to_owned())
+/// Makes the forwards of the registry's ports anew. Docker never loses them.
+///
+/// # Errors
+/// The engine refuses.
+pub fn reload(site: &Site) -> Result<(), SetupError> {
+    match site.engine.kind() {
+        Kind::Podman => Ok(site.engine.act(["network", "reload", &site.config.registry])?),
+        Kind::Docker => Ok(()),
+    }
 }
 
-fn status(head: &str) -> Option<&str> {
-    head.lines().next()?.split(' ').nth(1)
+fn asked(site: &Site, wanted: &Wanted, max: Duration) -> Result<Answer, SetupError> {
+    let secret = match wanted.ingest {
+        Some(_) => secret::held(site)?,
+        None => None,
+    };
+    Ok(await_registry(wanted.port, secret.as_ref(), max))
 }
 
-/// A header field's value.
-fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let fields = head.lines().skip(1).filter_map(|line| line.split_once(':'));
-    let mut named = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));
-    named.next().map(|(_, value)| value.trim())
+/// Whether the registry answers to itself.
+fn is_well_inside(site: &Site, wanted: &Wanted) -> bool {
+    let asked = site.engine.program(["exec", &wanted.name, "/wharf", "healthcheck"]);
+    site.hand().ask_anew(&asked).is_ok()
+}
+
+fn broken(site: &Site, wanted: &Wanted, what: &str) -> SetupError {
+    let Wanted { name, port, .. } = wanted;
+    let log = match site.engine.log(name, LOG_LINES) {
+        Ok(log) if !log.is_empty() => format!("; its log ends with\n{log}"),
+        _ => String::new(),
+    };
+    SetupError::Broken {
+        what: format!("{name} was started, and {what} on 127.0.0.1:{port}{log}"),
+        hint: format!("`{} logs {name}` shows all of its log", site.engine.kind().program()),
+    }
 }

@@ -5,7 +5,8 @@ use super::super::Finding;
 use super::super::config::PORT;
 use super::super::engine::{Container, Publication};
 use super::super::ingest::{FOLDERS, MOUNTED};
-use super::wanted::{CONTAINERS_STORAGE, ROOT, SECRET, STORAGE, Shown, Wanted, store_of};
+use super::store::{self, ROOT};
+use super::wanted::{CONTAINERS_STORAGE, SECRET, STORAGE, Shown, Wanted};
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +72,7 @@ impl Fault {
         faults.extend(Self::of_image(container, wanted));
         faults.extend(Self::of_network(container, wanted));
         faults.extend(Self::of_port(container.publications(PORT), wanted.port));
-        let at_root = container.mount(ROOT).is_some();
-        faults.extend((!at_root || store_of(container).is_none()).then_some(Self::NoStore));
+        faults.extend(store::of(container).is_none().then_some(Self::NoStore));
         faults.extend(Self::of_ingest(container, wanted.ingest.as_ref()));
         faults.extend((container.restart_policy != "always").then_some(Self::NoRestart));
         faults.extend((!container.is_running).then_some(Self::Stopped));

@@ -5,7 +5,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-use super::answer::{self, Answer};
+use super::probe::{Answer, ask};
 use crate::holder;
 use crate::setup::engine::EngineError;
 use crate::setup::{SetupError, Site};
@@ -42,7 +42,7 @@ fn is_free(port: u16) -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     match TcpListener::bind(address) {
         // On macOS one can listen on an address although somebody has that port of all addresses.
-        Ok(_) if cfg!(target_os = "macos") => answer::ask(port, None) == Answer::Nothing,
+        Ok(_) if cfg!(target_os = "macos") => ask(port, None) == Answer::Nothing,
         Ok(_) => true,
         Err(error) => error.kind() != std::io::ErrorKind::AddrInUse,
     }
@@ -56,13 +56,25 @@ fn owner(site: &Site, port: u16) -> Result<Option<String>, EngineError> {
     if let Some(container) = owners.next() {
         return Ok(Some(format!("the container {} ({})", container.name, container.image)));
     }
-    if let Answer::Other(server) = answer::ask(port, None)
+    if let Answer::Other(server) = ask(port, None)
         && server.contains("AirTunes")
     {
         return Ok(Some(AIRPLAY.into()));
     }
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    Ok(holder::of(address).or_else(|| listed(site, port)))
+    Ok(holder::of(address).or_else(|| listed(site, port)).map(explained))
+}
+
+/// The programs by which engines hold a port that a container of theirs has published.
+const OF_ENGINES: [&str; 6] =
+    ["conmon ", "rootlessport ", "slirp4netns ", "pasta", "docker-proxy ", "gvproxy "];
+
+/// A process that stands for a container, told as that: it is none of this engine's, as seen by this user.
+fn explained(process: String) -> String {
+    match OF_ENGINES.iter().any(|program| process.starts_with(program)) {
+        true => format!("a container of another engine or another user: {process}"),
+        false => process,
+    }
 }
 
 const AIRPLAY: &str = "macOS's AirPlay Receiver";

@@ -1,10 +1,10 @@
 //! The registry's container as it shall be, and the command line that makes it so.
 
 use super::super::config::PORT;
-use super::super::engine::{Container, Info, MountKind};
+use super::super::engine::Info;
 use super::super::ingest::{FOLDERS, Ingest, MOUNTED};
-use super::super::receipt::Made;
 use super::super::{SetupError, Site, secret};
+use super::store::{self, ROOT};
 
 /// The label of every container that the setup makes; its value is the wharf that made it.
 pub const OURS: &str = "wharf.setup";
@@ -12,8 +12,6 @@ pub const OURS: &str = "wharf.setup";
 pub const STORAGE: &str = "wharf.setup.storage";
 /// The label with the engine's secret that it was given.
 pub const SECRET: &str = "wharf.setup.secret";
-/// Where the image of registry:2, and wharf's own, has its store.
-pub const ROOT: &str = "/var/lib/registry";
 /// The variable that turns ingest on.
 pub const CONTAINERS_STORAGE: &str = "WHARF_SERVE_CONTAINERS_STORAGE";
 /// The file of the secret in the container, below `/run/secrets`.
@@ -56,10 +54,6 @@ impl Wanted {
     /// The engine cannot be asked, or the secret is not known.
     pub fn read(site: &Site) -> Result<Self, SetupError> {
         let config = &site.config;
-        let taken_over = site.receipt.made().into_iter().find_map(|made| match made {
-            Made::TakenOver { source } => Some(source),
-            _ => None,
-        });
         let ingest = match Ingest::wanted(site)? {
             Some(Ingest { graph_root }) => {
                 let secret = secret::name(site, secret::held(site)?.as_ref());
@@ -74,7 +68,7 @@ impl Wanted {
             port: config.port,
             image: config.image.to_string(),
             image_id: site.engine.image_id(&config.image.to_string())?,
-            store: taken_over.unwrap_or_else(|| config.volume.clone()),
+            store: store::known(site),
             ingest,
             has_selinux,
         })
@@ -85,14 +79,9 @@ impl Wanted {
         self.words(&["run", "--detach"], &self.name)
     }
 
-    /// The words that make it beside another one of its name, not started.
-    pub fn create_aside(&self) -> Vec<String> {
-        self.words(&["create"], &self.aside())
-    }
-
-    /// Its name while another has its own.
-    pub fn aside(&self) -> String {
-        format!("{}-next", self.name)
+    /// The words that make it under another name, not started.
+    pub fn create(&self, name: &str) -> Vec<String> {
+        self.words(&["create"], name)
     }
 
     fn words(&self, verb: &[&str], name: &str) -> Vec<String> {
@@ -123,28 +112,10 @@ impl Wanted {
             add("--label", format!("{SECRET}={}", shown.secret));
         }
         // The labels of the store, and of a folder that another container had, are not to be changed.
-        if self.has_selinux && (self.ingest.is_some() || self.store.starts_with('/')) {
+        if self.has_selinux && (self.ingest.is_some() || store::is_folder(&self.store)) {
             add("--security-opt", "label=disable".to_owned());
         }
         words.push(self.image.clone());
         words
     }
-}
-
-/// Where a container has the store of its registry: a volume, or a folder of the engine's machine.
-pub fn store_of(container: &Container) -> Option<String> {
-    let mount = container.mount(root_of(container)).filter(|mount| mount.is_writable)?;
-    match mount.kind {
-        MountKind::Volume => Some(mount.name.clone()),
-        MountKind::Bind => Some(mount.source.clone()),
-        MountKind::Other => None,
-    }
-}
-
-/// The folder of the store in a container.
-pub fn root_of(container: &Container) -> &str {
-    ["REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "WHARF_SERVE_ROOT"]
-        .into_iter()
-        .find_map(|variable| container.variable(variable))
-        .unwrap_or(ROOT)
 }

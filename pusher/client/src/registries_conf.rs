@@ -72,9 +72,30 @@ impl RegistriesConf {
         for folder in folders {
             files.extend(of_folder(folder)?);
         }
-        let mut rules = Vec::new();
+        let mut texts = Vec::new();
         for path in files {
-            rules.extend(rules_of(path)?);
+            match fs::read_to_string(&path) {
+                Ok(text) => texts.push((path, text)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(RegistriesConfError::Read { path, source }),
+            }
+        }
+        Self::parse(texts)
+    }
+
+    /// The rules in the texts of files, in the order in which they count.
+    ///
+    /// # Errors
+    /// One is no such file.
+    pub fn parse(
+        texts: impl IntoIterator<Item = (PathBuf, String)>,
+    ) -> Result<Self, RegistriesConfError> {
+        let mut rules = Vec::new();
+        for (path, text) in texts {
+            let file: File = toml::from_str(&text).map_err(|source| {
+                RegistriesConfError::Malformed { path, source: Box::new(source) }
+            })?;
+            rules.extend(file.registry);
         }
         Ok(Self { rules })
     }
@@ -126,18 +147,6 @@ fn of_folder(folder: &Path) -> Result<Vec<PathBuf>, RegistriesConfError> {
     paths.retain(|path| path.extension() == Some(OsStr::new("conf")));
     paths.sort();
     Ok(paths)
-}
-
-fn rules_of(path: PathBuf) -> Result<Vec<RegistryRule>, RegistriesConfError> {
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(RegistriesConfError::Read { path, source }),
-    };
-    match toml::from_str::<File>(&text) {
-        Ok(file) => Ok(file.registry),
-        Err(source) => Err(RegistriesConfError::Malformed { path, source: Box::new(source) }),
-    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub mod logout;
 pub mod ls;
 pub mod old_image;
 pub mod progress;
+pub mod project_args;
 pub mod push;
 pub mod registries;
 pub mod remote;

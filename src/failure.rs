@@ -19,7 +19,9 @@ use crate::cli::remote::RemoteError;
 use crate::cli::usage::UsageError;
 use crate::config::{self, ingest, variable};
 use crate::demo::DemoError;
+use crate::deploy::DeployError;
 use crate::holder;
+use crate::project::ProjectError;
 use crate::setup::SetupError;
 
 /// Everything that a subcommand can end with, but for success.
@@ -67,6 +69,12 @@ pub enum Failure {
     /// The setup does not stand, or cannot be taken down.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// There is no project, or it is wrong, or it cannot be built.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// A project is not deployed, or does not start.
+    #[error(transparent)]
+    Deploy(#[from] DeployError),
     /// The registry is not known to be ready.
     #[error(transparent)]
     Health(#[from] HealthError),
@@ -121,6 +129,10 @@ impl Failure {
             Self::Push(error) => (Failed, error.hint()),
             Self::Setup(error) if error.is_misuse() => (Misused, error.hint()),
             Self::Setup(error) => (Failed, error.hint()),
+            Self::Project(error) if error.is_misuse() => (Misused, error.hint()),
+            Self::Project(error) => (Failed, error.hint()),
+            Self::Deploy(error) if error.is_misuse() => (Misused, error.hint()),
+            Self::Deploy(error) => (Failed, error.hint()),
             Self::Health(_) => (Failed, None),
             Self::Store(_) => (Misused, hint("name another folder: wharf usage --root FOLDER")),
             Self::Output(_) => (Failed, None),

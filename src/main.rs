@@ -11,12 +11,14 @@
 mod cli;
 mod config;
 mod demo;
+mod deploy;
 mod failure;
 mod holder;
 mod image;
 mod load;
 mod log;
 mod process;
+mod project;
 mod report;
 mod setup;
 

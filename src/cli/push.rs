@@ -17,7 +17,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use wharf_client::{AddressError, RegistryAddress};
+use wharf_client::RegistryAddress;
 use wharf_oci::ImageReference;
 use wharf_pusher::layer::Compression;
 
@@ -26,12 +26,14 @@ use crate::cli::finder::Finder;
 use crate::cli::finder::origin::Origin;
 use crate::cli::finder::surroundings::Surroundings;
 use crate::cli::progress::layers::Shown;
+use crate::cli::project_args::ProjectArgs;
 use crate::cli::remote::TrustArgs;
 use crate::cli::voice::Voice;
 use crate::failure::Failure;
 use crate::process::{Machine, Runner};
+use crate::project::Project;
 use crate::report::Report;
-use destination::Registries;
+use destination::{Registries, pod_registry};
 use job::{Done, Job, Wanted};
 use road::Via;
 
@@ -39,6 +41,7 @@ pub use error::PushError;
 
 const EXAMPLES: &str = "\
 Examples:
+  wharf push                               the images of wharf.toml
   wharf push moon-server:v1.0.0            to localhost:5000, from Podman's store
   wharf push app:1 worker:1                layers that both have are sent once
   wharf push app:1 --as team/app:stable    under another name
@@ -54,7 +57,8 @@ Examples:
 pub struct PushArgs {
     /// A name, id or digest of an image; a path or `oci:FOLDER[:NAME]`, `oci-archive:FILE[:NAME]`,
     /// `docker-archive:FILE[:NAME]`; or `-` for an archive on standard input
-    #[arg(value_name = "IMAGE", required_unless_present = "archive")]
+    /// [default: the images of wharf.toml]
+    #[arg(value_name = "IMAGE")]
     images: Vec<String>,
 
     /// The registry to push to, whatever the names say; also `WHARF_REGISTRY`, which leaves names alone
@@ -63,24 +67,15 @@ pub struct PushArgs {
     registry: Option<RegistryAddress>,
 
     // What is wrong with it is said by the name of the variable.
-    #[arg(
-        long,
-        hide = true,
-        value_name = "WHARF_REGISTRY",
-        env = "WHARF_REGISTRY",
-        default_value = "localhost:5000"
-    )]
-    local_registry: RegistryAddress,
+    #[arg(long, hide = true, value_name = "WHARF_REGISTRY", env = "WHARF_REGISTRY")]
+    local_registry: Option<RegistryAddress>,
 
-    /// What pods call the local registry
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        env = "WHARF_POD_REGISTRY",
-        default_value = "kind-registry:5000",
-        value_parser = pod_registry
-    )]
-    pod_registry: String,
+    /// What pods call the local registry [default: kind-registry:5000]
+    #[arg(long, value_name = "HOST:PORT", env = "WHARF_POD_REGISTRY", value_parser = pod_registry)]
+    pod_registry: Option<String>,
+
+    #[command(flatten)]
+    project: ProjectArgs,
 
     /// Push under another name; for one image
     #[arg(long = "as", value_name = "NAME:TAG", value_parser = new_name)]
@@ -144,11 +139,6 @@ pub fn new_name(text: &str) -> Result<ImageReference, String> {
     }
 }
 
-/// What pods call a registry: a host and a port, as it begins an image's name.
-fn pod_registry(text: &str) -> Result<String, AddressError> {
-    text.parse().map(|address: RegistryAddress| address.name().to_owned())
-}
-
 /// Pushes, and reports what came of it.
 pub fn run(args: PushArgs, report: &Report) -> Result<(), Failure> {
     let shown = Shown::of(report, args.quiet || args.dry_run);
@@ -166,18 +156,27 @@ pub fn run(args: PushArgs, report: &Report) -> Result<(), Failure> {
 }
 
 /// What the flags mean together.
-fn job(args: PushArgs, report: Report) -> Result<Job, PushError> {
+fn job(args: PushArgs, report: Report) -> Result<Job, Failure> {
     let surroundings = Surroundings::read();
-    let registries =
-        Registries { local: args.local_registry, forced: args.registry, pods: args.pod_registry };
+    let of_project = args.images.is_empty() && args.archive.is_none();
+    let project =
+        (of_project || args.project.is_named()).then(|| args.project.project()).transpose()?;
+    let registries = Registries {
+        forced: args.registry,
+        ..Registries::of(args.local_registry, args.pod_registry, project.as_ref())
+    };
     let secret = match args.via {
         Some(Via::Stream) => None,
-        _ => road::secret(args.ingest_secret.as_deref(), surroundings.ingest_secret().as_deref())?,
+        _ => road::secret(args.ingest_secret.as_deref(), surroundings.ingest_secret().as_deref())
+            .map_err(PushError::from)?,
     };
     let runner: Arc<dyn Runner> = Arc::new(Machine);
     let credentials = Arc::new(auth_files(args.authfile, &runner));
     let voice = Voice { report, quiet: args.quiet, verbose: args.verbose };
-    let wanted = wanted(args.images, args.archive, args.name)?;
+    let wanted = match project.filter(|_| args.archive.is_none()) {
+        Some(project) => wanted_of(&project, &args.images, args.name)?,
+        None => wanted(args.images, args.archive, args.name)?,
+    };
     let finder = Finder {
         surroundings,
         storage_root: args.storage_root,
@@ -197,6 +196,26 @@ fn job(args: PushArgs, report: Report) -> Result<Job, PushError> {
         parallel: args.jobs,
         dry_run: args.dry_run,
     })
+}
+
+/// The images of the project, or those of them that were typed: each by its name in the engine.
+fn wanted_of(
+    project: &Project,
+    typed: &[String],
+    renamed: Option<ImageReference>,
+) -> Result<Vec<Wanted>, Failure> {
+    let names = project.chosen(typed)?.into_iter().map(|image| image.name.to_string());
+    let wanted: Vec<_> = names
+        .map(|typed| Wanted {
+            origin: Origin::Engine(typed.clone()),
+            typed,
+            renamed: renamed.clone(),
+        })
+        .collect();
+    match (renamed, wanted.len()) {
+        (Some(_), count @ 2..) => Err(PushError::OneName { count }.into()),
+        _ => Ok(wanted),
+    }
 }
 
 fn wanted(

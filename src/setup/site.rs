@@ -69,7 +69,7 @@ impl Site {
 pub const PROVIDER: &str = "KIND_EXPERIMENTAL_PROVIDER";
 
 /// The engine that `KIND_EXPERIMENTAL_PROVIDER` names, or the first one on the PATH, Podman first.
-fn kind_of_engine() -> Option<Kind> {
+pub fn kind_of_engine() -> Option<Kind> {
     let path = std::env::var_os("PATH");
     let is_there = |kind: &Kind| is_on_path(OsStr::new(kind.program()), path.as_deref());
     let named = std::env::var(PROVIDER).unwrap_or_default();

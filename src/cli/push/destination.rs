@@ -6,6 +6,8 @@
 use wharf_client::{AddressError, RegistryAddress};
 use wharf_oci::{Digest, ImageReference, Reference, RepositoryName, Tag};
 
+use crate::project::Project;
+
 /// Hosts that mean the local registry, on the port that everybody's local registry has.
 const LOCAL_NAMES: [&str; 5] =
     ["localhost", "localhost:5000", "127.0.0.1:5000", "[::1]:5000", "kind-registry:5000"];
@@ -19,6 +21,16 @@ pub struct Registries {
     pub forced: Option<RegistryAddress>,
     /// What pods call the local registry.
     pub pods: String,
+}
+
+/// The local registry's address, where none is told.
+const LOCAL: &str = "localhost:5000";
+/// What pods call it, where they are not told.
+const PODS: &str = "kind-registry:5000";
+
+/// What pods call a registry: a host and a port, as it begins an image's name.
+pub fn pod_registry(text: &str) -> Result<String, AddressError> {
+    text.parse().map(|address: RegistryAddress| address.name().to_owned())
 }
 
 /// A place for an image in a registry.
@@ -35,6 +47,22 @@ pub struct Destination {
 }
 
 impl Registries {
+    /// The local registry as it was told, or else as a project says, or else as usual.
+    #[expect(clippy::expect_used, reason = "a constant that is an address")]
+    pub fn of(
+        local: Option<RegistryAddress>,
+        pods: Option<String>,
+        project: Option<&Project>,
+    ) -> Self {
+        let local = local.or_else(|| project?.registry.clone());
+        let pods = pods.or_else(|| project?.pod_registry.clone());
+        Self {
+            local: local.unwrap_or_else(|| LOCAL.parse().expect("the local registry's address")),
+            forced: None,
+            pods: pods.unwrap_or_else(|| PODS.to_owned()),
+        }
+    }
+
     /// Where an image of this name goes.
     ///
     /// # Errors

@@ -133,5 +133,8 @@ fn mend(site: &Site, node: &Node) -> Result<(), SetupError> {
         }
     }
     keeping::write(site, node, CONFIG_FILE, Some(&inside.config_file), &mended)?;
-    containerd::restart(site, node)
+    containerd::restart(site, node).inspect_err(|_| {
+        // Better a node that does not find the registry than one that does not work at all.
+        _ = keeping::revert(site, node, CONFIG_FILE).and_then(|()| containerd::restart(site, node));
+    })
 }

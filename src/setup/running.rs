@@ -78,3 +78,80 @@ fn is_wanted(site: &Site, container: &Container) -> bool {
         Cluster::Any(_) | Cluster::Existing => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::setup::Level;
+    use crate::setup::config::NewCluster;
+    use crate::setup::engine::Kind;
+    use crate::setup::site::tests::site;
+
+    /// A container as Podman's `inspect` tells of it.
+    fn inspected(name: &str, role: &str) -> Value {
+        json!({
+            "Id": "1", "Name": name, "State": { "Running": false },
+            "Config": { "Labels": { CLUSTER_LABEL: "demo", ROLE_LABEL: role } },
+        })
+    }
+
+    fn stopped() -> [(&'static str, crate::process::recorded::Answer); 3] {
+        let containers = json!([
+            inspected("demo-control-plane", "control-plane"),
+            inspected("demo-external-load-balancer", LOAD_BALANCER),
+            inspected("demo-worker", "worker"),
+        ]);
+        let names = "demo-control-plane\ndemo-external-load-balancer\ndemo-worker\n";
+        [
+            ("podman ps --all", Ok(names.into())),
+            ("podman container inspect", Ok(containers.to_string().into())),
+            ("podman start", Ok(Vec::new())),
+        ]
+    }
+
+    #[test]
+    fn a_load_balancer_is_no_node_and_is_started_all_the_same() {
+        let (site, recorded) = site(stopped());
+        let nodes = node::all(&site).unwrap();
+        let names: Vec<_> = nodes.iter().map(Node::name).collect();
+        assert_eq!(names, ["demo-control-plane", "demo-worker"]);
+        assert_eq!(RunningNodes.check(&site).unwrap().iter().filter(|it| it.is_fault()).count(), 3);
+        RunningNodes.apply(&site).unwrap();
+        let lines = recorded.lines();
+        let started = lines.iter().filter_map(|line| line.strip_prefix("podman start "));
+        assert_eq!(
+            started.collect::<Vec<_>>(),
+            ["demo-control-plane", "demo-external-load-balancer", "demo-worker"]
+        );
+    }
+
+    #[test]
+    fn what_stands_still_of_another_cluster_is_left_so() {
+        let (mut site, recorded) = site(stopped());
+        site.config.cluster = Cluster::Named("other".into(), NewCluster::default());
+        let found = RunningNodes.check(&site).unwrap();
+        assert!(found.iter().all(|it| it.level == Level::Note), "{found:?}");
+        RunningNodes.apply(&site).unwrap();
+        assert!(!recorded.lines().iter().any(|line| line.contains("start")));
+    }
+
+    /// Docker writes names as paths, and asks for the same words otherwise.
+    #[test]
+    fn dockers_nodes_are_found_as_podmans_are() {
+        let answers = stopped().map(|(line, answer)| {
+            let answer =
+                answer.map(|it| String::from_utf8_lossy(&it).replace("\"demo-", "\"/demo-"));
+            (line.replace("podman", "docker"), answer.map(Into::into))
+        });
+        let recorded = crate::process::recorded::Recorded::transcript(answers);
+        let site = crate::setup::site::tests::site_of(Kind::Docker, &std::sync::Arc::new(recorded));
+        let nodes = node::all(&site).unwrap();
+        assert_eq!(
+            nodes.iter().map(Node::name).collect::<Vec<_>>(),
+            ["demo-control-plane", "demo-worker"]
+        );
+        assert_eq!(nodes[0].cluster, "demo");
+    }
+}

@@ -27,8 +27,6 @@ pub(super) enum BlueprintError {
     Shape,
     #[error("its {0} is no list")]
     List(&'static str),
-    #[error("it says which nodes there are, and so does --workers")]
-    Twice,
 }
 
 /// The beginning of every configuration.
@@ -64,13 +62,9 @@ pub(super) fn complete(
         _ => return Err(BlueprintError::Shape),
     };
     let name = document.get("name").and_then(Value::as_str).map(str::to_owned);
-    if new.workers > 0 && document.get("nodes").is_some() {
-        return Err(BlueprintError::Twice);
-    }
     let nodes = list(&mut document, "nodes")?;
     if nodes.is_empty() {
-        let roles = std::iter::once("control-plane").chain((0..new.workers).map(|_| "worker"));
-        nodes.extend(roles.map(|role| Value::Mapping(fields([("role", role.into())]))));
+        nodes.push(Value::Mapping(fields([("role", "control-plane".into())])));
     }
     let count = nodes.len();
     if let Some((host, node)) = new.port_mapping {
@@ -223,16 +217,15 @@ containerdConfigPatches:
 
     #[test]
     fn what_is_no_configuration_is_told() {
-        let new = NewCluster { workers: 1, ..NewCluster::default() };
         for (file, words) in [
             ("a: [", "no YAML"),
             ("text", "no configuration"),
-            ("nodes: 3", "says which nodes"),
+            ("nodes: 3", "nodes is no list"),
             ("containerdConfigPatches: 3", "containerdConfigPatches is no list"),
         ] {
-            let error = complete(file, &new, NEW).unwrap_err().to_string();
+            let error = complete(file, &NewCluster::default(), NEW).unwrap_err().to_string();
             assert!(error.contains(words), "{file}: {error}");
         }
-        assert_eq!(complete(HEAD, &new, NEW).unwrap().nodes, 2);
+        assert_eq!(complete(HEAD, &NewCluster::default(), NEW).unwrap().nodes, 1);
     }
 }

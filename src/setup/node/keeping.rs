@@ -57,34 +57,42 @@ pub fn put_back(
     then: impl Fn(&Node) -> Result<(), SetupError>,
 ) -> Result<(), SetupError> {
     for made in site.receipt.made() {
-        let Made::NodeFile { node, container, path: at, before, after } = &made else { continue };
+        let Made::NodeFile { node, container, path: at, after, .. } = &made else { continue };
         if at != path {
             continue;
         }
         let found = super::find(site, node)?.filter(|found| found.container.id == *container);
-        match found {
-            Some(found) if !found.container.is_running => {
-                site.hand().say(format_args!("{node} stands still: {path} in it stays changed."));
-                continue;
-            }
-            Some(found) => {
-                let now = site.engine.look(node, &["sh", "-c", READ, "sh", path])?;
-                match before {
-                    _ if now != *after => site.hand().say(format_args!(
-                        "On {node}, {path} has been changed since: it stays as it is."
-                    )),
-                    Some(before) => put(site, &found, path, before).and_then(|()| then(&found))?,
-                    None => {
-                        site.engine.exec(node, &["rm", "-f", path], &[])?;
-                        then(&found)?;
-                    }
-                }
-            }
-            None => {}
+        let Some(found) = found else {
+            site.strike(&made)?;
+            continue;
+        };
+        if !found.container.is_running {
+            site.hand().say(format_args!("{node} stands still: {path} in it stays changed."));
+            continue;
         }
-        site.strike(&made)?;
+        if site.engine.look(node, &["sh", "-c", READ, "sh", path])? != *after {
+            site.hand()
+                .say(format_args!("On {node}, {path} has been changed since: it stays as it is."));
+            site.strike(&made)?;
+            continue;
+        }
+        revert(site, &found, path)?;
+        then(&found)?;
     }
     Ok(())
+}
+
+/// Makes a file on a node what it was before [`write`].
+///
+/// # Errors
+/// The file or the receipt cannot be written.
+pub fn revert(site: &Site, node: &Node, path: &str) -> Result<(), SetupError> {
+    let Some(made) = entry(site, node, path) else { return Ok(()) };
+    match &made {
+        Made::NodeFile { before: Some(before), .. } => put(site, node, path, before)?,
+        _ => site.engine.exec(node.name(), &["rm", "-f", path], &[])?,
+    }
+    site.strike(&made)
 }
 
 /// Prints a file; nothing of one that is not there.

@@ -32,6 +32,8 @@ pub mod registry;
 pub mod running;
 pub mod secret;
 pub mod site;
+#[cfg(test)]
+mod transcripts;
 pub mod walk;
 
 use std::fmt;

@@ -44,12 +44,22 @@ pub struct Hand {
     manner: Manner,
     report: Report,
     answers: Mutex<HashMap<Program, Vec<u8>>>,
+    /// What was only shown, for tests that compare it.
+    #[cfg(test)]
+    pub shown: Mutex<Vec<String>>,
 }
 
 impl Hand {
     /// A hand that starts programs by `runner`.
     pub fn new(runner: Arc<dyn Runner>, manner: Manner, report: Report) -> Self {
-        Self { runner, manner, report, answers: Mutex::default() }
+        Self {
+            runner,
+            manner,
+            report,
+            answers: Mutex::default(),
+            #[cfg(test)]
+            shown: Mutex::default(),
+        }
     }
 
     /// Whether nothing is really changed.
@@ -203,14 +213,24 @@ impl Hand {
             Manner::Quiet => {}
             Manner::Verbose => self.report.say(format_args!("+ {line}")),
             Manner::Dry => {
-                // A reader that has gone does not want the rest.
-                _ = self.report.bytes(format!("{line}\n").as_bytes());
+                self.print(line);
                 return Ok(untouched);
             }
         }
         let changed = change();
         self.forget();
         changed
+    }
+
+    #[cfg(not(test))]
+    fn print(&self, line: String) {
+        // A reader that has gone does not want the rest.
+        _ = self.report.bytes(format!("{line}\n").as_bytes());
+    }
+
+    #[cfg(test)]
+    fn print(&self, line: String) {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 
     fn answers(&self) -> std::sync::MutexGuard<'_, HashMap<Program, Vec<u8>>> {

@@ -234,7 +234,7 @@ fn remove_all_but(site: &Site, kept: &str) -> Result<(), SetupError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::image::sources::tests::sources;
     use crate::process::recorded::Answer;
@@ -245,6 +245,20 @@ mod tests {
         let running =
             || Ok(Program { bytes: b"wharf!"[..].into(), architecture: Architecture::Amd64 });
         OwnImage { running, sources }
+    }
+
+    /// The step as it is in a program for macOS.
+    pub fn on_a_mac() -> OwnImage {
+        let running = || {
+            let path = "/opt/homebrew/bin/wharf".into();
+            Err(ProgramError::NotLinux { path, kind: "a macOS program" }.into())
+        };
+        OwnImage { running, sources: || Some(sources()) }
+    }
+
+    /// The step of a program for Linux and amd64.
+    pub fn on_linux() -> OwnImage {
+        step(|| None)
     }
 
     fn image_of(step: &OwnImage) -> image::Image {

@@ -7,6 +7,7 @@
 pub mod goods;
 pub mod names;
 mod pack;
+pub mod packed;
 pub mod stock;
 
 use std::io;
@@ -206,5 +207,148 @@ impl LoadError {
             Self::Vanished { .. } => true,
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::packed::Packed;
+    use super::*;
+    use crate::image::{Architecture, Image};
+    use crate::process::recorded::{Answer, Recorded};
+    use crate::report::Report;
+    use crate::setup::engine::{Container, Kind};
+    use crate::setup::hand::{Hand, Manner};
+    use crate::setup::node::Role;
+
+    const NAME: &str = "docker.io/library/app:1";
+
+    fn image() -> Image {
+        Image::holding(b"program", Architecture::Amd64)
+    }
+
+    fn goods() -> Vec<Goods> {
+        let source = Arc::new(Packed::of(image()));
+        vec![Goods { typed: "app:1".into(), source, names: vec![NAME.into()] }]
+    }
+
+    /// What a node says that has the layer, unpacked or as a blob, or all of the image.
+    fn said(has_blob: bool, has_chain: bool, is_whole: bool) -> String {
+        let (image, mut said) = (image(), "x86_64\n== config\n== blobs\n".to_owned());
+        let (layer, digest) = (image.layer.descriptor.digest, image.digest());
+        if is_whole {
+            said += &format!("{digest}\n{}\n", image.config.descriptor.digest);
+        }
+        if has_blob {
+            said += &format!("{layer}\n");
+        }
+        said += "== images\nREF TYPE DIGEST\n";
+        if is_whole {
+            said +=
+                &format!("{NAME} type {digest}\ndocker.io/library/app@{digest} type {digest}\n");
+        }
+        said += "== snapshots overlayfs\n";
+        if has_chain { said + &format!("{layer} Committed\n") } else { said }
+    }
+
+    fn served<const N: usize>(
+        stock: &str,
+        answers: [Answer; N],
+    ) -> (Result<Sent, LoadError>, Arc<Recorded>) {
+        let recorded = Arc::new(Recorded::new(answers));
+        let hand = Hand::new(Arc::clone(&recorded) as _, Manner::Quiet, Report::new(false));
+        let container = Container { name: "node".into(), is_running: true, ..Container::default() };
+        let node = Node { cluster: "c".into(), role: Role::Worker, container };
+        let engine = Engine::new(Kind::Podman, hand);
+        let stock = Stock::parse(stock);
+        (send(&engine, &node, &goods(), &stock, &|_, _| {}), recorded)
+    }
+
+    /// The blobs in an archive that was sent.
+    fn blobs(archive: &[u8]) -> Vec<String> {
+        let mut archive = tar::Archive::new(archive);
+        let entries = archive.entries().unwrap().map(|entry| entry.unwrap());
+        let paths = entries.map(|entry| entry.path().unwrap().display().to_string());
+        paths.filter_map(|path| path.strip_prefix("blobs/sha256/").map(str::to_owned)).collect()
+    }
+
+    #[test]
+    fn a_node_that_has_all_of_it_is_not_asked_again() {
+        let (sent, recorded) = served(&said(true, true, true), []);
+        assert_eq!(sent.unwrap(), Sent::default());
+        assert_eq!(recorded.lines(), [""; 0]);
+        // The layer's blob may be gone once it is unpacked.
+        assert_eq!(served(&said(false, true, true), []).0.unwrap(), Sent::default());
+    }
+
+    #[test]
+    fn an_image_goes_in_one_stream_and_is_looked_for() {
+        let whole = said(true, true, true).into_bytes();
+        let (sent, recorded) = served(&said(false, false, false), [Ok(Vec::new()), Ok(whole)]);
+        let image = image();
+        assert_eq!(sent.unwrap(), Sent { bytes: image.size(), layers: 1 });
+        let import = "podman exec -i node ctr --namespace=k8s.io images import --all-platforms \
+                      --snapshotter=overlayfs -";
+        assert_eq!(recorded.lines()[0], import);
+        let parts = [&image.layer, &image.config].map(|blob| blob.descriptor.digest.hex());
+        let expected = [&parts[..], &[image.digest().hex()]].concat();
+        assert_eq!(blobs(&recorded.inputs()[0]), expected);
+    }
+
+    #[test]
+    fn what_was_collected_meanwhile_is_sent_after_all() {
+        let whole = || Ok(said(true, true, true).into_bytes());
+        let stock = said(true, false, false);
+        let missing: Answer = Err("ctr: content digest sha256:00: not found".into());
+        let refused = served(&stock, [missing, Ok(Vec::new()), whole()]);
+        // Or it says that all is well, and it is not.
+        let unpacked_not = Ok(said(true, false, true).into_bytes());
+        let taken = served(&stock, [Ok(Vec::new()), unpacked_not, Ok(Vec::new()), whole()]);
+        for (sent, recorded) in [refused, taken] {
+            assert_eq!(sent.unwrap().layers, 1);
+            let inputs = recorded.inputs();
+            assert_eq!((blobs(&inputs[0]).len(), blobs(&inputs[1]).len()), (2, 3));
+        }
+    }
+
+    #[test]
+    fn another_failure_is_no_reason_to_send_more() {
+        let full: Answer = Err("ctr: write: no space left on device".into());
+        let (sent, recorded) = served(&said(true, false, false), [full]);
+        assert!(sent.unwrap_err().to_string().contains("no space left"));
+        assert_eq!(recorded.inputs().len(), 1);
+    }
+
+    #[test]
+    fn a_layer_that_is_cut_short_is_the_reason_that_is_told() {
+        #[derive(Debug)]
+        struct Short(Packed);
+        impl wharf_pusher::source::ImageSource for Short {
+            fn origin(&self) -> String {
+                self.0.origin()
+            }
+            fn image(&self) -> &wharf_pusher::image::Image {
+                self.0.image()
+            }
+            fn open(&self, _: &wharf_oci::Digest) -> io::Result<Box<dyn io::Read + Send>> {
+                Ok(Box::new(&b"short"[..]))
+            }
+        }
+        let source = Arc::new(Short(Packed::of(image())));
+        let goods = [Goods { typed: "app:1".into(), source, names: vec![NAME.into()] }];
+        let order = Order::of(&goods, &Stock::default()).unwrap();
+        let mut archive = Vec::new();
+        let error = pack::write(&order, &mut archive, &mut |_, _| {}).unwrap_err();
+        assert!(error.to_string().contains("bytes long"), "{error}");
+        assert!(!String::from_utf8_lossy(&archive).contains("index.json"));
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_things() {
+        let things: Vec<_> = (0..20).collect();
+        assert_eq!(each(&things, |thing| thing * 2), (0..40).step_by(2).collect::<Vec<_>>());
+        assert_eq!(each(&[], |(): &()| ()), []);
     }
 }

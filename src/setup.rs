@@ -18,6 +18,7 @@ pub mod hand;
 pub mod hosting;
 pub mod hosts;
 pub mod image;
+pub mod in_cluster;
 pub mod ingest;
 pub mod kind;
 pub mod machine;
@@ -85,7 +86,16 @@ pub fn steps() -> Vec<Box<dyn Step>> {
         Box::new(running::RunningNodes),
         Box::new(config_path::ConfigPath),
         Box::new(proxy::NoProxy),
+        Box::new(in_cluster::InCluster),
         Box::new(hosts::Hosts),
         Box::new(hosting::Hosting),
     ]
+}
+
+/// The steps that this setup consists of: those of [`steps`], or with the registry inside a cluster.
+pub fn steps_of(site: &Site) -> Vec<Box<dyn Step>> {
+    match in_cluster::cluster(site) {
+        Some(_) => in_cluster::steps(site),
+        None => steps(),
+    }
 }

@@ -8,7 +8,7 @@ use crate::report::Report;
 use crate::setup::diagnosis::{self, pull::Pull, question::Question};
 use crate::setup::examination::{examine, mend};
 use crate::setup::registry::Standing;
-use crate::setup::{SetupError, Step, steps};
+use crate::setup::{SetupError, Site, Step, steps_of};
 
 use sheet::{Look, Sheet};
 
@@ -47,7 +47,7 @@ pub fn run(args: DoctorArgs, report: &Report) -> Result<(), Failure> {
     if let Ok(Some(standing)) = Standing::read(&site) {
         site.config.ingest = standing.ingest;
     }
-    let checks = checks(args.image);
+    let checks = checks(&site, args.image);
     let mut examined = examine(&site, &checks);
     if args.fix {
         examined = mend(&site, &checks, examined);
@@ -65,8 +65,8 @@ pub fn run(args: DoctorArgs, report: &Report) -> Result<(), Failure> {
 
 /// Every check: the steps of the setup, then what they do not know; and the image that was asked about
 /// last, where it is read first.
-fn checks(image: Option<String>) -> Vec<Box<dyn Step>> {
-    let mut all = steps();
+fn checks(site: &Site, image: Option<String>) -> Vec<Box<dyn Step>> {
+    let mut all = steps_of(site);
     all.extend(diagnosis::all());
     all.extend(image.map(|image| Box::new(Question { image }) as _));
     all

@@ -8,7 +8,7 @@ use crate::setup::config::{Cluster, NETWORK, PORT, REGISTRY, Removal, VOLUME};
 use crate::setup::hand::Manner;
 use crate::setup::receipt::{Made, Receipt};
 use crate::setup::registry;
-use crate::setup::{Config, SetupError, Site};
+use crate::setup::{Config, SetupError, Site, in_cluster};
 
 /// The image that wharf is in its container.
 const IMAGE: &str = "localhost/wharf";
@@ -87,6 +87,9 @@ impl SetupArgs {
         let standing = registry::Standing::read(&site).unwrap_or_default();
         let port = standing.and_then(|it| it.port).or_else(|| last_port(&site.receipt));
         site.config.port = port.unwrap_or(site.config.port);
+        if let Ok(Some(port)) = in_cluster::host_port(&site) {
+            site.config.port = port;
+        }
         Ok(site)
     }
 }
@@ -95,7 +98,10 @@ impl SetupArgs {
 fn last_port(receipt: &Receipt) -> Option<u16> {
     receipt.made().iter().find_map(|made| match made {
         Made::Port { port } => Some(*port),
-        Made::Hosts { host, .. } => host.strip_prefix("localhost:")?.parse().ok(),
+        Made::Hosts { host, .. } => {
+            let port = host.strip_prefix("localhost:")?.parse().ok();
+            port.filter(|port| *port != in_cluster::NODE_PORT)
+        }
         _ => None,
     })
 }

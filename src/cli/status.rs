@@ -11,6 +11,7 @@ use crate::cli::table::Table;
 use crate::cli::usage::Usage;
 use crate::failure::Failure;
 use crate::report::Report;
+use crate::setup::in_cluster;
 use crate::setup::node::{self, Node, Role};
 use crate::setup::walk::Change;
 use crate::setup::{SetupError, Site, Step, proof::Proof};
@@ -34,6 +35,9 @@ pub fn run(args: StatusArgs, report: &Report) -> Result<(), Failure> {
 pub struct Standing {
     /// The registry, if its container is there.
     pub registry: Option<RegistryStanding>,
+    /// The registry inside a cluster, in place of the container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_cluster: Option<InClusterStanding>,
     /// Every node of every cluster.
     pub nodes: Vec<NodeStanding>,
     /// What `up` changed.
@@ -67,6 +71,17 @@ pub struct RegistryStanding {
     pub ingest: bool,
 }
 
+/// The registry inside a cluster.
+#[derive(Debug, Serialize)]
+pub struct InClusterStanding {
+    /// The cluster.
+    pub cluster: String,
+    /// Its name on this machine, if the cluster was made with a port for it.
+    pub host: Option<String>,
+    /// Its name for pods.
+    pub pods: String,
+}
+
 /// A node.
 #[derive(Debug, Serialize)]
 pub struct NodeStanding {
@@ -94,7 +109,8 @@ impl Standing {
         let faults = wiring_faults(site)?;
         let nodes = node::all(site)?.iter().map(|node| NodeStanding::of(node, &faults)).collect();
         let registry = RegistryStanding::read(site)?;
-        Ok(Self { registry, nodes, changes: None, proof: None })
+        let in_cluster = InClusterStanding::read(site)?;
+        Ok(Self { registry, in_cluster, nodes, changes: None, proof: None })
     }
 }
 
@@ -107,6 +123,14 @@ fn wiring_faults(site: &Site) -> Result<Vec<(String, String)>, SetupError> {
         faults.extend(found.map(|finding| (finding.about, finding.words)));
     }
     Ok(faults)
+}
+
+impl InClusterStanding {
+    fn read(site: &Site) -> Result<Option<Self>, SetupError> {
+        let Some(cluster) = in_cluster::cluster(site) else { return Ok(None) };
+        let host = in_cluster::host_port(site)?.map(|port| format!("localhost:{port}"));
+        Ok(Some(Self { cluster, host, pods: site.config.pod_name() }))
+    }
 }
 
 impl NodeStanding {
@@ -160,9 +184,10 @@ fn usage(site: &Site, container: &str) -> Option<Usage> {
 
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.registry {
-            Some(registry) => registry.fmt(f)?,
-            None => writeln!(f, "There is no registry: `wharf up` makes it.")?,
+        match (&self.registry, &self.in_cluster) {
+            (Some(registry), _) => registry.fmt(f)?,
+            (None, Some(registry)) => registry.fmt(f)?,
+            (None, None) => writeln!(f, "There is no registry: `wharf up` makes it.")?,
         }
         writeln!(f)?;
         if self.nodes.is_empty() {
@@ -178,6 +203,15 @@ impl fmt::Display for Standing {
             Some(proof) => writeln!(f, "\n{proof}"),
             None => Ok(()),
         }
+    }
+}
+
+impl fmt::Display for InClusterStanding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Registry  in the cluster {}", self.cluster)?;
+        let host = self.host.as_deref().unwrap_or("no port of this machine leads to it");
+        writeln!(f, "  push    {host}")?;
+        writeln!(f, "  pods    {}", self.pods)
     }
 }
 

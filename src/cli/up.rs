@@ -8,9 +8,9 @@ use crate::cli::setup_args::SetupArgs;
 use crate::cli::status::Standing;
 use crate::failure::Failure;
 use crate::report::Report;
-use crate::setup::config::{Cluster, NewCluster};
+use crate::setup::config::{Cluster, NewCluster, PORT};
 use crate::setup::walk::{Walk, walk};
-use crate::setup::{Config, SetupError, Site, proof, steps};
+use crate::setup::{Config, SetupError, Site, in_cluster, node, proof, steps_of};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,6 +20,8 @@ Examples:
   wharf up --no-cluster             wires the clusters that there are, and makes none
   wharf up --port 5001              where port 5000 is taken; pods notice nothing
   wharf up --replace-registry       takes the place of a registry:2, with its images
+  wharf up --in-cluster             the registry as a Deployment, on a port of every node
+  wharf up --in-cluster --print     its objects, to read or to keep
   wharf up --dry-run                the commands, and nothing else";
 
 /// What to set up.
@@ -69,6 +71,14 @@ pub struct UpArgs {
     #[arg(long)]
     replace_registry: bool,
 
+    /// Run the registry inside the cluster, which a new cluster is made ready for
+    #[arg(long, conflicts_with_all = ["no_ingest", "autostart", "replace_registry"])]
+    in_cluster: bool,
+
+    /// Only print the Kubernetes objects of the registry inside the cluster
+    #[arg(long, requires = "in_cluster")]
+    print: bool,
+
     /// Print every command that would change something, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -86,11 +96,19 @@ fn cluster_name(text: &str) -> Result<String, String> {
 
 /// Sets up, proves, and tells what stands.
 pub fn run(args: UpArgs, report: &Report) -> Result<(), Failure> {
+    if args.print {
+        let port = args.port.unwrap_or(PORT);
+        let objects = in_cluster::objects(&Config { port, ..args.config() });
+        return Ok(report.bytes(objects.as_bytes())?);
+    }
     let mut site = args.setup.site(args.config(), args.dry_run, report)?;
     if let Some(port) = args.port {
         site.config.port = port;
     }
-    let walked = walk(&site, &steps())?;
+    if args.in_cluster {
+        in_cluster::begin(&site)?;
+    }
+    let walked = walk(&site, &steps_of(&site))?;
     if args.dry_run {
         return Ok(());
     }
@@ -104,7 +122,8 @@ pub fn run(args: UpArgs, report: &Report) -> Result<(), Failure> {
 
 /// A real pull on every node, where something changed and there is a node.
 fn prove(site: &Site, walked: &Walk) -> Result<Option<proof::Proof>, SetupError> {
-    if walked.changes.is_empty() || crate::setup::node::running(site)?.is_empty() {
+    let cannot_push = in_cluster::cluster(site).is_some() && in_cluster::host_port(site)?.is_none();
+    if walked.changes.is_empty() || node::running(site)?.is_empty() || cannot_push {
         return Ok(None);
     }
     proof::prove(site)?.whole().map(Some)
@@ -116,7 +135,9 @@ impl UpArgs {
             workers: self.workers,
             node_image: self.node_image.clone(),
             config: self.kind_config.clone(),
-            port_mapping: None,
+            port_mapping: self
+                .in_cluster
+                .then_some((self.port.unwrap_or(PORT), in_cluster::NODE_PORT)),
         };
         Config {
             cluster: match &self.name {

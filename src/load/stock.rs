@@ -58,7 +58,8 @@ impl Stock {
         Ok(Self::parse(&engine.look(node.name(), &["sh", "-c", LOOK])?))
     }
 
-    fn parse(text: &str) -> Self {
+    /// What a look printed.
+    pub(super) fn parse(text: &str) -> Self {
         let mut stock = Self::default();
         let mut sections = text.split("\n== ");
         stock.architecture = architecture(sections.next().unwrap_or_default());

@@ -5,6 +5,7 @@
 
 pub mod file;
 
+use super::in_cluster;
 use super::node::inside::CERTS_D;
 use super::node::{self, Inside, Node};
 use super::receipt::Made;
@@ -58,13 +59,15 @@ impl Step for Hosts {
 
 /// The names under which nodes know the registry: the pods' own, and the host's, which tools put in
 /// pods that know no other.
-pub fn names(site: &Site) -> [String; 2] {
-    [site.config.pod_name(), site.config.host_name()]
+pub fn names(site: &Site) -> Vec<String> {
+    let mut names = vec![site.config.pod_name(), site.config.host_name()];
+    names.extend(in_cluster::cluster(site).map(|_| format!("localhost:{}", in_cluster::NODE_PORT)));
+    names
 }
 
 /// Where a node finds the registry, as a URL.
-pub fn target(site: &Site, _node: &Node) -> String {
-    format!("http://{}", site.config.pod_name())
+pub fn target(site: &Site, node: &Node) -> String {
+    in_cluster::target(site, node).unwrap_or_else(|| format!("http://{}", site.config.pod_name()))
 }
 
 /// What pulls of a name meet on a node.

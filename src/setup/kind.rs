@@ -167,7 +167,9 @@ fn is_inside(made: &Made, cluster: &str, nodes: &[Node]) -> bool {
         Made::Hosts { node, .. } | Made::NodeFile { node, .. } => {
             nodes.iter().any(|it| it.name() == node)
         }
-        Made::Hosting { cluster: of, .. } | Made::InCluster { cluster: of } => of == cluster,
+        Made::Hosting { cluster: of, .. }
+        | Made::InCluster { cluster: of }
+        | Made::Claim { cluster: of } => of == cluster,
         _ => false,
     }
 }

@@ -103,6 +103,11 @@ pub enum Made {
         /// The cluster's name.
         cluster: String,
     },
+    /// What was pushed to the registry inside a cluster.
+    Claim {
+        /// The cluster's name.
+        cluster: String,
+    },
     /// A unit of systemd that was enabled.
     Unit {
         /// Its name.

@@ -1,0 +1,450 @@
+//! The registry inside a cluster, in place of one in a container beside it: wharf's own image loaded into
+//! the nodes, a Deployment with its claim, and a Service whose port every node has.
+//!
+//! A node finds it on its own port, by its own name: the loopback does not lead there with every mode of
+//! kube-proxy. The host finds it by a port that leads into the control plane, which a cluster has from
+//! its making or never.
+
+mod manifest;
+mod own_image;
+
+use serde::Deserialize;
+use wharf_oci::{Algorithm, Digest};
+
+use super::config::{CLUSTER, Cluster, PORT};
+use super::engine::EngineError;
+use super::node::{self, Node, Role};
+use super::receipt::Made;
+use super::{Config, Finding, SetupError, Site, Step};
+use super::{
+    config_path, drop_in, hosting, hosts, image, kind, network, preflight, proxy, running,
+};
+use crate::failure::told;
+use crate::load::{self, Goods, LoadError, each};
+use crate::process::RunError;
+
+/// The port that every node has for it.
+pub const NODE_PORT: u16 = 30500;
+/// The namespace of its objects.
+pub const NAMESPACE: &str = "wharf";
+
+/// The control plane's own kubectl, as Kind calls it.
+const KUBECTL: [&str; 2] = ["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"];
+/// How long its pod may take to be ready; a new node needs half of it for itself.
+const ROLLOUT_MAX: &str = "--timeout=180s";
+
+/// The objects, for a person to read and apply.
+pub fn objects(config: &Config) -> String {
+    manifest::text(config, None)
+}
+
+/// The cluster that has the registry in it, or is to have it.
+pub fn cluster(site: &Site) -> Option<String> {
+    site.receipt.made().into_iter().find_map(|made| match made {
+        Made::InCluster { cluster } => Some(cluster),
+        _ => None,
+    })
+}
+
+/// Decides which cluster is to have it, and notes that.
+///
+/// # Errors
+/// The registry stands in a container already, or there is no telling which cluster is meant.
+pub fn begin(site: &Site) -> Result<(), SetupError> {
+    if cluster(site).is_some() {
+        return Ok(());
+    }
+    if site.engine.container(&site.config.registry)?.is_some() {
+        return Err(SetupError::InTheWay {
+            what: format!("the registry stands already, in the container {}", site.config.registry),
+            hint: "`wharf down` takes it away; its volume stays, and what is in it can be pushed again"
+                .into(),
+        });
+    }
+    let mut clusters: Vec<_> = node::all(site)?.into_iter().map(|node| node.cluster).collect();
+    clusters.dedup();
+    let cluster = match (&site.config.cluster, &clusters[..]) {
+        (Cluster::Named(name, _), _) => name.clone(),
+        (_, [only]) => only.clone(),
+        (Cluster::Any(new), []) if new.config.is_none() => CLUSTER.to_owned(),
+        (_, []) => return Err(unnamed("there is no cluster to put a registry into")),
+        _ => return Err(unnamed("there are several clusters, and one of them gets the registry")),
+    };
+    site.note(Made::InCluster { cluster })
+}
+
+fn unnamed(what: &str) -> SetupError {
+    SetupError::InTheWay { what: what.into(), hint: "name it: --name CLUSTER".into() }
+}
+
+/// The port of the host that leads to it, if the cluster has one.
+///
+/// # Errors
+/// The engine cannot be asked.
+pub fn host_port(site: &Site) -> Result<Option<u16>, SetupError> {
+    let Some(cluster) = cluster(site) else { return Ok(None) };
+    let nodes = node::all(site)?.into_iter().filter(|node| node.cluster == cluster);
+    let ports = nodes.flat_map(|node| node.container.publications(NODE_PORT).to_vec());
+    Ok(ports.map(|publication| publication.port).next())
+}
+
+/// Where a node finds it, as a URL; none if there is no registry in a cluster.
+pub fn target(site: &Site, node: &Node) -> Option<String> {
+    let cluster = cluster(site)?;
+    // Nodes of other clusters share a network with it.
+    let nearest = match node.cluster == cluster {
+        true => node.name().to_owned(),
+        false => format!("{cluster}-control-plane"),
+    };
+    Some(format!("http://{nearest}:{NODE_PORT}"))
+}
+
+/// The steps of a setup with the registry inside.
+///
+/// # Errors
+/// The engine cannot be asked.
+pub fn steps(site: &Site) -> Vec<Box<dyn Step>> {
+    let mut steps: Vec<Box<dyn Step>> =
+        vec![Box::new(preflight::TheEngine), Box::new(network::TheNetwork)];
+    // An engine that cannot be asked is the first step's matter.
+    if own_image::needs_engine(site).unwrap_or(false) {
+        steps.push(Box::new(image::OwnImage::of_this_program()));
+    }
+    steps.push(Box::new(drop_in::DropIn));
+    steps.push(Box::new(kind::TheCluster));
+    steps.push(Box::new(running::RunningNodes));
+    steps.push(Box::new(config_path::ConfigPath));
+    steps.push(Box::new(proxy::NoProxy));
+    steps.push(Box::new(InCluster));
+    steps.push(Box::new(hosts::Hosts));
+    steps.push(Box::new(hosting::Hosting));
+    steps
+}
+
+/// The step.
+#[derive(Debug)]
+pub struct InCluster;
+
+impl Step for InCluster {
+    fn name(&self) -> &'static str {
+        "in-cluster"
+    }
+
+    fn check(&self, site: &Site) -> Result<Vec<Finding>, SetupError> {
+        let Some(cluster) = cluster(site) else { return Ok(Vec::new()) };
+        let nodes = running_of(site, &cluster)?;
+        let goods = own_image::goods(site)?;
+        let mut found: Vec<_> = lacking(site, &nodes, &goods)
+            .into_iter()
+            .map(|(node, lack)| match lack {
+                Lack::Image => Finding::fault(node.name(), "does not have wharf's own image")
+                    .mended_by("load it"),
+                Lack::Unknown(words) => Finding::fault(node.name(), words)
+                    .left_to_you("`wharf doctor` looks at the node"),
+            })
+            .collect();
+        if let Some(head) = head(&nodes) {
+            found.extend(finding(&cluster, state(site, head, &goods)?));
+        }
+        if host_port(site)?.is_none() && !nodes.is_empty() {
+            found.push(unreachable_from_here(site, &cluster));
+        }
+        if found.is_empty() && !nodes.is_empty() {
+            found.push(Finding::ok(cluster, "has the registry in it, which is ready"));
+        }
+        Ok(found)
+    }
+
+    fn apply(&self, site: &Site) -> Result<(), SetupError> {
+        let Some(cluster) = cluster(site) else { return Ok(()) };
+        let (nodes, goods) = (running_of(site, &cluster)?, own_image::goods(site)?);
+        bring_image(site, &nodes, &goods)?;
+        let Some(head) = head(&nodes) else { return Ok(()) };
+        match state(site, head, &goods)? {
+            State::Right => return Ok(()),
+            State::Waiting => {}
+            State::Missing | State::Other => {
+                site.note(Made::Claim { cluster: cluster.clone() })?;
+                kubectl(site, head, &["apply", "-f", "-"], wanted(site, &goods).as_bytes())?;
+            }
+            State::Silent(words) => return Err(silent(&cluster, &words)),
+        }
+        await_rollout(site, head)
+    }
+
+    fn undo(&self, site: &Site) -> Result<(), SetupError> {
+        let removal = site.config.removal;
+        for made in site.receipt.made() {
+            let (of, object) = match &made {
+                Made::InCluster { cluster } => {
+                    (cluster, vec![own(site, "deployment"), own(site, "service")])
+                }
+                Made::Claim { cluster } if removal.data || removal.clusters => {
+                    (cluster, vec![format!("namespace/{NAMESPACE}")])
+                }
+                _ => continue,
+            };
+            let is_ours = site.receipt.has(&Made::Cluster { name: of.clone() });
+            let goes_with_it = removal.clusters && is_ours;
+            if matches!(made, Made::Claim { .. }) && !removal.data && !goes_with_it {
+                continue;
+            }
+            let all = node::all(site)?;
+            match head(&running_of(site, of)?) {
+                _ if goes_with_it => {}
+                Some(head) => {
+                    let mut words = vec!["delete"];
+                    words.extend(object.iter().map(String::as_str));
+                    words.extend([IN_NAMESPACE, "--ignore-not-found"]);
+                    kubectl(site, head, &words, &[])?;
+                }
+                None if all.iter().any(|node| node.cluster == *of) => {
+                    site.hand().say(format_args!("{of} stands still: its registry stays in it."));
+                    continue;
+                }
+                None => {}
+            }
+            site.strike(&made)?;
+        }
+        Ok(())
+    }
+}
+
+/// [`NAMESPACE`] as kubectl is told of it.
+const IN_NAMESPACE: &str = "--namespace=wharf";
+
+fn own(site: &Site, kind: &str) -> String {
+    format!("{kind}/{}", site.config.registry)
+}
+
+fn running_of(site: &Site, cluster: &str) -> Result<Vec<Node>, SetupError> {
+    Ok(node::running(site)?.into_iter().filter(|node| node.cluster == cluster).collect())
+}
+
+fn head(nodes: &[Node]) -> Option<&Node> {
+    nodes.iter().find(|node| node.role == Role::ControlPlane)
+}
+
+/// What a node lacks.
+enum Lack {
+    Image,
+    Unknown(String),
+}
+
+/// The nodes without the image.
+fn lacking<'a>(site: &Site, nodes: &'a [Node], goods: &Goods) -> Vec<(&'a Node, Lack)> {
+    let stocks = load::look(&site.engine, nodes);
+    let lack = |(node, stock): (&'a Node, Result<load::stock::Stock, LoadError>)| {
+        let judged = stock.and_then(|stock| Ok(goods.piece(&stock.architecture)?.is_in(&stock)));
+        match judged {
+            Ok(true) => None,
+            Ok(false) => Some((node, Lack::Image)),
+            Err(error) => Some((node, Lack::Unknown(told(&error)))),
+        }
+    };
+    nodes.iter().zip(stocks).filter_map(lack).collect()
+}
+
+/// Loads the image into every node that lacks it.
+fn bring_image(site: &Site, nodes: &[Node], goods: &Goods) -> Result<(), SetupError> {
+    let works: Vec<_> = nodes.iter().zip(load::look(&site.engine, nodes)).collect();
+    let goods = std::slice::from_ref(goods);
+    let sent = each(&works, |(node, stock)| match stock {
+        Ok(stock) => {
+            load::send(&site.engine, node, goods, stock, &|_, _| {}).map_err(|error| told(&error))
+        }
+        Err(error) => Err(told(error)),
+    });
+    for ((node, _), sent) in works.iter().zip(sent) {
+        sent.map_err(|words| SetupError::Broken {
+            what: format!("{} does not take wharf's own image: {words}", node.name()),
+            hint: "`wharf doctor` looks at the node".into(),
+        })?;
+    }
+    Ok(())
+}
+
+/// How the objects stand.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    /// As they should, and the pod is ready.
+    Right,
+    /// The pod is not ready.
+    Waiting,
+    /// They are of another wharf, or another setting.
+    Other,
+    /// There are none.
+    Missing,
+    /// The API server does not answer. In whose words.
+    Silent(String),
+}
+
+fn state(site: &Site, head: &Node, goods: &Goods) -> Result<State, SetupError> {
+    let deployment = own(site, "deployment");
+    let get = ["get", &deployment, IN_NAMESPACE, "--ignore-not-found", "-o", "json"];
+    match site.engine.look(head.name(), &[&KUBECTL[..], &get].concat()) {
+        Ok(said) => Ok(judge(&said, &made_of(site, goods))),
+        Err(EngineError::Run(RunError::Failed { words, .. })) => {
+            Ok(State::Silent(words.lines().last().unwrap_or_default().to_owned()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Judges what `kubectl get deployment -o json` says, which is nothing where there is nothing.
+fn judge(said: &str, made_of: &str) -> State {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Deployment {
+        metadata: Metadata,
+        status: Status,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Metadata {
+        annotations: std::collections::BTreeMap<String, String>,
+        generation: u64,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Status {
+        ready_replicas: u32,
+        observed_generation: u64,
+    }
+    if said.trim().is_empty() {
+        return State::Missing;
+    }
+    let Deployment { metadata, status } = serde_json::from_str(said).unwrap_or_default();
+    match metadata.annotations.get(manifest::MADE_OF) {
+        Some(stated) if stated == made_of => {}
+        _ => return State::Other,
+    }
+    let is_seen = status.observed_generation >= metadata.generation;
+    if is_seen && status.ready_replicas > 0 { State::Right } else { State::Waiting }
+}
+
+fn finding(cluster: &str, state: State) -> Option<Finding> {
+    let fault = |words: &str, fix: &str| Some(Finding::fault(cluster, words).mended_by(fix));
+    match state {
+        State::Right => None,
+        State::Waiting => fault("the registry's pod is not ready", "wait for it"),
+        State::Other => fault("the registry in it is of another wharf", "apply this one's"),
+        State::Missing => fault("has no registry in it", "apply the registry's objects"),
+        State::Silent(words) => Some(
+            Finding::fault(cluster, format!("its API server does not answer: {words}"))
+                .left_to_you("run `wharf up` again when it does"),
+        ),
+    }
+}
+
+fn silent(cluster: &str, words: &str) -> SetupError {
+    SetupError::Broken {
+        what: format!("the API server of {cluster} does not answer: {words}"),
+        hint: "run `wharf up --in-cluster` again when it does".into(),
+    }
+}
+
+/// That a cluster was made without a port for the host.
+fn unreachable_from_here(site: &Site, cluster: &str) -> Finding {
+    let (name, port) = (&site.config.registry, site.config.port);
+    Finding::note(
+        cluster,
+        format!(
+            "was made without a port for the registry in it: its nodes pull, and pushes from this \
+             machine to localhost:{port} do not reach it"
+        ),
+    )
+    .left_to_you(format!(
+        "while you push: `kubectl --context kind-{cluster} --namespace {NAMESPACE} port-forward \
+         service/{name} {port}:{PORT}`; or delete the cluster and let `wharf up --in-cluster` make it"
+    ))
+}
+
+/// The objects as they are applied.
+fn wanted(site: &Site, goods: &Goods) -> String {
+    let text = manifest::text(&site.config, goods.source.image().id.as_ref());
+    manifest::annotated(&text, &made_of(site, goods))
+}
+
+/// What tells objects from those of other settings or another image.
+fn made_of(site: &Site, goods: &Goods) -> String {
+    let text = manifest::text(&site.config, goods.source.image().id.as_ref());
+    Digest::of(Algorithm::Sha256, text.as_bytes()).hex()
+}
+
+fn kubectl(site: &Site, head: &Node, words: &[&str], input: &[u8]) -> Result<(), SetupError> {
+    Ok(site.engine.exec(head.name(), &[&KUBECTL[..], words].concat(), input)?)
+}
+
+/// Waits until the pod is ready, and says what to look at if it is not.
+fn await_rollout(site: &Site, head: &Node) -> Result<(), SetupError> {
+    let deployment = own(site, "deployment");
+    let waiting = ["rollout", "status", &deployment, IN_NAMESPACE, ROLLOUT_MAX];
+    kubectl(site, head, &waiting, &[]).map_err(|error| SetupError::Broken {
+        what: format!("the registry's pod does not get ready: {}", told(&error)),
+        hint: format!(
+            "`kubectl --context kind-{} {IN_NAMESPACE} describe pods` tells why",
+            head.cluster
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::config::NewCluster;
+    use crate::setup::site::tests::site;
+
+    fn deployment(made_of: &str, ready: u32, seen: u64) -> String {
+        serde_json::json!({
+            "metadata": { "annotations": { manifest::MADE_OF: made_of }, "generation": 2 },
+            "status": { "readyReplicas": ready, "observedGeneration": seen },
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn a_deployment_is_judged_by_what_it_was_made_of_and_its_pod() {
+        for (said, state) in [
+            (String::new(), State::Missing),
+            ("{}".into(), State::Other),
+            (deployment("old", 1, 2), State::Other),
+            (deployment("this", 0, 2), State::Waiting),
+            (deployment("this", 1, 1), State::Waiting),
+            (deployment("this", 1, 2), State::Right),
+        ] {
+            assert_eq!(judge(&said, "this"), state, "{said}");
+        }
+    }
+
+    #[test]
+    fn it_is_not_set_up_beside_a_container() {
+        let container =
+            r#"[{"Id":"1","Name":"kind-registry","State":{"Running":true},"Config":{}}]"#;
+        let (site, _) = site([("podman container inspect", Ok(container.into()))]);
+        let error = begin(&site).unwrap_err();
+        assert!(matches!(error, SetupError::InTheWay { .. }), "{error}");
+        assert!(error.hint().unwrap().contains("wharf down"));
+        assert_eq!(cluster(&site), None);
+    }
+
+    #[test]
+    fn the_cluster_is_named_or_the_only_one() {
+        let none = || {
+            [
+                ("podman container inspect", Err("Error: no such container".to_owned())),
+                ("podman ps", Ok(Vec::new())),
+            ]
+        };
+        let (mut site_of, _) = site(none());
+        site_of.config.cluster = Cluster::Any(NewCluster::default());
+        begin(&site_of).unwrap();
+        assert_eq!(cluster(&site_of).as_deref(), Some(CLUSTER));
+        let (mut site_of, _) = site(none());
+        site_of.config.cluster = Cluster::Named("dev".into(), NewCluster::default());
+        begin(&site_of).unwrap();
+        assert_eq!(cluster(&site_of).as_deref(), Some("dev"));
+        let (site_of, _) = site(none());
+        assert!(begin(&site_of).unwrap_err().hint().unwrap().contains("--name"));
+    }
+}

@@ -182,9 +182,11 @@ impl DeployError {
             }
             Self::NotReady { timed_out: true, .. } => "--timeout 10m waits longer",
             Self::NotReady { .. } => "when that is mended: wharf build, wharf push, wharf deploy",
-            Self::Manifests { .. } | Self::Folder(_) | Self::Engine(_) | Self::Kubectl(_) => {
-                return None;
+            Self::Engine(_) => {
+                "the engine was asked for the cluster's nodes, as kubectl has no context for it; \
+                 --context NAME names one"
             }
+            Self::Manifests { .. } | Self::Folder(_) | Self::Kubectl(_) => return None,
         };
         Some(text.to_owned())
     }

@@ -102,6 +102,9 @@ impl Kubectl {
                 return Ok(Self { runner: Arc::clone(runner), before, context, node: None });
             }
         }
+        if aim.kubeconfig.is_some() {
+            return Err(DeployError::NoCluster { cluster: aim.cluster.clone() });
+        }
         Self::in_node(aim, is_here, engine, runner)
     }
 

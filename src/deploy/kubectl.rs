@@ -96,11 +96,9 @@ impl Kubectl {
             words.extend([OsString::from("--kubeconfig"), file.into()]);
         }
         let mut before = Program::new("kubectl", words);
-        if is_here {
-            if let Some(context) = aim.contexts(&before, runner)? {
-                before.arguments.extend([OsString::from("--context"), OsString::from(&context)]);
-                return Ok(Self { runner: Arc::clone(runner), before, context, node: None });
-            }
+        if is_here && let Some(context) = aim.context_meant(&before, runner)? {
+            before.arguments.extend([OsString::from("--context"), OsString::from(&context)]);
+            return Ok(Self { runner: Arc::clone(runner), before, context, node: None });
         }
         if aim.kubeconfig.is_some() {
             return Err(DeployError::NoCluster { cluster: aim.cluster.clone() });
@@ -201,7 +199,7 @@ impl Kubectl {
 
 impl Aim {
     /// The context of the host's kubectl that is meant; none if it does not know the cluster.
-    fn contexts(
+    fn context_meant(
         &self,
         before: &Program,
         runner: &Arc<dyn Runner>,
@@ -252,4 +250,63 @@ fn control_planes(engine: &Engine) -> Result<Vec<Container>, DeployError> {
         }
     }
     Ok(planes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::recorded::Recorded;
+    use crate::report::Report;
+    use crate::setup::engine;
+    use crate::setup::hand::{Hand, Manner};
+
+    const NODE: &str = r#"[{"Id": "1", "Name": "NAME-control-plane", "State": {"Running": true},
+        "Config": {"Labels": {"io.x-k8s.kind.cluster": "NAME", "io.x-k8s.kind.role": "control-plane"}}}]"#;
+
+    /// A kubectl that is found on a machine with contexts and a running cluster of some name; the line
+    /// with which it asks for something, or why there is none.
+    fn found(cluster: Option<&str>, contexts: Option<&str>, node: &str) -> Result<String, String> {
+        let bin = tempfile::tempdir().unwrap();
+        if contexts.is_some() {
+            std::fs::write(bin.path().join("kubectl"), "").unwrap();
+        }
+        let answers = [
+            ("kubectl config get-contexts", contexts.unwrap_or_default().to_owned()),
+            ("podman ps", node.to_owned()),
+            ("podman container inspect", NODE.replace("NAME", node)),
+        ];
+        let answers = answers.map(|(line, answer)| (line, Ok(answer.into_bytes())));
+        let runner: Arc<dyn Runner> = Arc::new(Recorded::transcript(answers));
+        let hand = Hand::new(Arc::clone(&runner), Manner::Quiet, Report::new(false));
+        let engine = Engine::new(engine::Kind::Podman, hand);
+        let aim = Aim { cluster: cluster.map(str::to_owned), ..Aim::default() };
+        let path = Some(bin.path().as_os_str());
+        let kubectl = Kubectl::find(&aim, path, Some(&engine), &runner);
+        kubectl.map(|it| it.program(["get"]).to_string()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_context_is_that_of_the_cluster_that_is_meant() {
+        for (cluster, contexts, expected) in [
+            (None, "elsewhere\nkind-mcp-cluster\nkind-other\n", "kind-mcp-cluster"),
+            (None, "elsewhere\nkind-other\n", "kind-other"),
+            (Some("b"), "kind-a\nkind-b\n", "kind-b"),
+        ] {
+            let line = found(cluster, Some(contexts), "").unwrap();
+            assert_eq!(line, format!("kubectl --context {expected} get"));
+        }
+        let several = found(None, Some("kind-a\nkind-b"), "").unwrap_err();
+        assert!(several.contains("a, b"), "{several}");
+    }
+
+    #[test]
+    fn the_node_is_asked_where_the_host_cannot() {
+        let line = "podman exec kind-2-control-plane kubectl \
+                    --kubeconfig=/etc/kubernetes/admin.conf get";
+        assert_eq!(found(None, None, "kind-2").unwrap(), line);
+        assert_eq!(found(None, Some("elsewhere"), "kind-2").unwrap(), line);
+        assert_eq!(found(Some("kind-2"), Some("kind-a"), "kind-2").unwrap(), line);
+        assert!(found(Some("b"), None, "kind-2").unwrap_err().contains("no kubectl on the PATH"));
+        assert!(found(Some("b"), Some(""), "kind-2").unwrap_err().contains("no cluster b"));
+    }
 }

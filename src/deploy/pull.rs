@@ -124,8 +124,8 @@ const MEANINGS: &[(&[&str], Meaning)] = &[
 
 /// What an error of a pull means, if that is known: `reason` is the kubelet's word, `error` its text.
 pub fn meaning(reason: &str, error: &str) -> Option<Meaning> {
-    let is_said = |words: &&str| error.contains(*words) || *words == reason;
-    let known = MEANINGS.iter().find(|(words, _)| words.iter().any(|it| is_said(&it)));
+    let is_said = |words: &str| error.contains(words) || words == reason;
+    let known = MEANINGS.iter().find(|(words, _)| words.iter().any(|it| is_said(it)));
     known.map(|(_, meaning)| *meaning)
 }
 

@@ -42,8 +42,8 @@ const OTHERS: [&str; 5] =
 impl Object {
     fn is_one(&self) -> bool {
         let version = self.0["apiVersion"].as_str().unwrap_or_default();
-        let is_other = |prefix: &&str| version.starts_with(*prefix);
-        !version.is_empty() && !self.kind().is_empty() && !OTHERS.iter().any(|it| is_other(&it))
+        let is_other = |prefix: &str| version.starts_with(prefix);
+        !version.is_empty() && !self.kind().is_empty() && !OTHERS.iter().any(|it| is_other(it))
     }
 
     /// What it is: `Deployment`.

@@ -166,7 +166,7 @@ impl<'a> Section<'a> {
         key: &str,
         what: &'static str,
         known: &'static [&'static str],
-    ) -> Result<Option<Section<'a>>, ProjectError> {
+    ) -> Result<Option<Self>, ProjectError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let line = (self.file.line_at)(value.span().start);
         match value.get_ref() {

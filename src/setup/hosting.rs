@@ -1,4 +1,4 @@
-//! The ConfigMap `local-registry-hosting` in every cluster, by which Tilt, Skaffold and the like find the
+//! The `ConfigMap` `local-registry-hosting` in every cluster, by which Tilt, Skaffold and the like find the
 //! registry (KEP-1755). One that speaks of another registry is left alone. Pods pull without it.
 
 use serde::Deserialize;

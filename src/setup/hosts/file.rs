@@ -94,7 +94,7 @@ fn fault_of(settings: &Table, server: &str, knows_referrers: bool) -> Option<Str
     if settings.get("override_path").and_then(Value::as_bool) == Some(true) {
         return Some("has override_path, with which the registry is asked at wrong paths".into());
     }
-    let Some(capabilities) = settings.get("capabilities") else { return None };
+    let capabilities = settings.get("capabilities")?;
     let Some(capabilities) = capabilities.as_array() else {
         return Some("has capabilities that are no list".into());
     };

@@ -60,8 +60,9 @@ if cd /etc/containerd/certs.d 2>/dev/null; then
     done
 fi
 [ ! -f $config ] || tell config-file '' <$config
-containerd config dump 2>/dev/null | tell config ''
-containerd config dump 2>&1 >/dev/null | tail -n 1 | tell config-error ''
+dump=$(containerd config dump 2>/dev/null)
+printf %s "$dump" | tell config ''
+[ -n "$dump" ] || containerd config dump 2>&1 >/dev/null | tail -n 1 | tell config-error ''
 containerd --version | tell version ''
 process=$(pgrep -x -o containerd) && tell environment '' <"/proc/$process/environ"
 [ ! $config -nt /run/containerd/containerd.sock ] || tell config-unread '' </dev/null
@@ -100,12 +101,7 @@ impl Inside {
                     inside.is_containerd_running = true;
                     inside.environment = environment(&content);
                 }
-                "end" => {
-                    if !inside.config.is_empty() {
-                        inside.config_error.clear(); // it was a warning
-                    }
-                    return Some(inside);
-                }
+                "end" => return Some(inside),
                 _ => {}
             }
         }
@@ -161,7 +157,7 @@ mod tests {
             line("file", "kind-registry:5000/ca.crt", "PEM"),
             line("config-file", "", "version = 2"),
             line("config", "", "version = 2\n[plugins]"),
-            line("config-error", "", "a warning\n"),
+            line("config-error", "", "is told where there is no dump\n"),
             line("version", "", "containerd github.com/containerd/containerd/v2 v2.1.1 cb10\n"),
             line("environment", "", "A=1\0NO_PROXY=a,b=c\0"),
             line("config-unread", "", ""),
@@ -172,7 +168,7 @@ mod tests {
         assert_eq!(inside.hosts, BTreeMap::from([(host.into(), hosts.into())]));
         assert_eq!(inside.certificates, ["kind-registry:5000/ca.crt"]);
         assert_eq!(inside.config, "version = 2\n[plugins]");
-        assert_eq!(inside.config_error, "");
+        assert_eq!(inside.config_error, "is told where there is no dump");
         assert_eq!(inside.containerd_version, "2.1.1");
         assert_eq!(inside.environment["NO_PROXY"], "a,b=c");
         assert!(inside.is_containerd_running && inside.is_config_unread);

@@ -98,7 +98,6 @@ impl Ground {
     }
 
     /// `wharf up` of [`NODE_IMAGE`] on the test's [`port`](Self::port), with further options.
-    #[expect(dead_code, reason = "for the trials of it")]
     pub(crate) fn up<const N: usize>(&self, options: [&str; N]) -> Command {
         let port = self.port().to_string();
         let mut command = self.wharf(["up", "--node-image", NODE_IMAGE, "--port", &port]);

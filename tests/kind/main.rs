@@ -58,6 +58,7 @@ mod ground;
 mod inventory;
 #[path = "../stage/machine.rs"]
 mod machine;
+mod nodes;
 #[path = "../stage/podman.rs"]
 mod podman;
 mod watched;
@@ -76,7 +77,8 @@ type Run = fn(&Ground);
 /// Every trial with its name: a line for each file.
 fn trials() -> Vec<(&'static str, Run)> {
     [
-        fixture::trials(), //
+        fixture::trials(),
+        nodes::trials(),
     ]
     .concat()
 }

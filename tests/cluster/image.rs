@@ -1,6 +1,9 @@
 //! The images of the test: what nodes run, what is pushed, and the other registry.
 
-use std::path::PathBuf;
+#[path = "../../src/image/sources/pack.rs"]
+mod pack;
+
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command;
@@ -44,7 +47,8 @@ pub(crate) fn build_registry_2(podman: &Podman) {
     build(podman, REGISTRY_2, "cluster/images/registry-2", &[&program]);
 }
 
-/// Builds Wharf's image by the Containerfile, as people without a Linux build of it do. Returns its name.
+/// Builds Wharf's image of the sources that a program for macOS carries, as `wharf up` does there.
+/// Returns its name.
 pub(crate) fn build_wharf(podman: &Podman) -> &'static str {
     const BUILDER: &str = "localhost/builder:1";
     const WHARF: &str = "localhost/wharf:built";
@@ -53,12 +57,13 @@ pub(crate) fn build_wharf(podman: &Podman) -> &'static str {
     let cargo = std::env::var("CARGO_HOME")
         .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
         .expect("cargo has a home");
-    let mut command =
-        podman.podman(["build", "--quiet", "--isolation", "chroot", "--network", "host"]);
+    let sources = pack::pack(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("the sources are here");
+    let build = ["build", "--layers=false", "--isolation", "chroot", "--network", "host"];
+    let mut command = podman.podman(build);
     command.args(["--build-arg", &format!("BUILDER={BUILDER}"), "--tag", WHARF]);
     command.args(["--volume", &format!("{toolchain}:/rust:ro")]);
     // Cargo unpacks crates and takes locks there: on a layer that is thrown away.
     command.args(["--volume", &format!("{cargo}/registry:/cargo/registry:O")]);
-    command::run(command.arg(env!("CARGO_MANIFEST_DIR")));
+    command::feed(command.arg("-"), &sources);
     WHARF
 }

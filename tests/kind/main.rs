@@ -55,6 +55,7 @@ mod containerd;
 mod containerfile;
 mod fixture;
 mod ground;
+mod host;
 mod inventory;
 #[path = "../stage/machine.rs"]
 mod machine;
@@ -78,6 +79,7 @@ type Run = fn(&Ground);
 fn trials() -> Vec<(&'static str, Run)> {
     [
         fixture::trials(),
+        host::trials(),
         nodes::trials(),
     ]
     .concat()

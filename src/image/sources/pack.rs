@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use flate2::{Compression, GzBuilder};
 
 /// What is packed, from the root of the sources.
-pub const PATHS: [&str; 9] = [
+pub(crate) const PATHS: [&str; 9] = [
     ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
@@ -26,7 +26,7 @@ const LEFT_OUT: [&str; 4] = ["out", "target", "tests", "transcripts"];
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn pack(root: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn pack(root: &Path) -> io::Result<Vec<u8>> {
     let mut files = Vec::new();
     for path in PATHS {
         find(root, PathBuf::from(path), &mut files)?;

@@ -13,6 +13,8 @@ pub struct Image {
     pub id: String,
     /// The processor that it is for: `amd64`, `arm64`.
     pub architecture: String,
+    /// Its names.
+    pub names: Vec<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
 }
@@ -23,6 +25,8 @@ struct Inspected {
     id: String,
     #[serde(default)]
     architecture: String,
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
     #[serde(default)]
     config: Settings,
 }
@@ -39,6 +43,7 @@ impl From<Inspected> for Image {
         Self {
             id: it.id.trim_start_matches("sha256:").to_owned(),
             architecture: it.architecture,
+            names: it.repo_tags.unwrap_or_default(),
             labels: it.config.labels.unwrap_or_default(),
         }
     }

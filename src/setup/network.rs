@@ -203,3 +203,93 @@ fn is_no_ipv6(words: &str) -> bool {
         .iter()
         .any(|missing| words.contains(missing))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::process::recorded::{Answer, Recorded};
+    use crate::setup::site::tests::{site, site_of};
+
+    const FIRST: &str = "network create -d=bridge --ipv6 --subnet fc00:f853:ccd:e793::/64 kind";
+
+    fn made() -> Answer {
+        Ok(b"kind\n".to_vec())
+    }
+
+    #[test]
+    fn a_subnet_is_the_one_that_kind_takes() {
+        // As `podman network inspect kind` gives it on machines where Kind made the network.
+        assert_eq!(subnet("kind", 0), "fc00:f853:ccd:e793::/64");
+        assert_ne!(subnet("kind", 1), subnet("kind", 0));
+        assert_ne!(subnet("other", 0), subnet("kind", 0));
+    }
+
+    #[test]
+    fn a_subnet_that_is_taken_is_not_the_last() {
+        let overlap = "Error: subnet fc00:f853:ccd:e793::/64 is already used on the host or by another \
+             config";
+        let second = format!("network create -d=bridge --ipv6 --subnet {} kind", subnet("kind", 1));
+        let (first, second) = (format!("podman {FIRST}"), format!("podman {second}"));
+        let (site, recorded) = site([(&*first, Err(overlap.into())), (&*second, made())]);
+        create(&site, true).unwrap();
+        assert_eq!(recorded.lines(), [first.clone(), second.clone()]);
+        assert!(site.receipt.has(&Made::Network { name: "kind".into() }));
+    }
+
+    #[test]
+    fn where_there_is_no_ipv6_there_is_ipv4() {
+        let plain = "podman network create -d=bridge kind";
+        let (site, recorded) = site([(plain, made())]);
+        create(&site, false).unwrap();
+        assert_eq!(recorded.lines(), [plain]);
+
+        let plain = "docker network create -d=bridge -o com.docker.network.bridge.enable_ip_masquerade=true \
+             -o com.docker.network.driver.mtu=1450";
+        let none =
+            "Error response from daemon: Cannot read IPv6 setup for bridge br-1: no such file";
+        let recorded = Arc::new(Recorded::transcript([
+            ("docker network inspect bridge", Ok(b"1450\n".to_vec())),
+            (&*format!("{plain} --ipv6"), Err(none.to_owned())),
+            (plain, made()),
+        ]));
+        create(&site_of(Kind::Docker, &recorded), true).unwrap();
+        let lines = recorded.lines();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[2], format!("{plain} kind"));
+    }
+
+    #[test]
+    fn any_other_failure_ends_it() {
+        let denied = "Error: permission denied";
+        let (site, recorded) = site([("podman network create", Err(denied.into()))]);
+        assert!(create(&site, true).unwrap_err().to_string().contains("permission denied"));
+        assert_eq!(recorded.lines().len(), 1);
+    }
+
+    #[test]
+    fn a_network_that_does_not_do_is_named_with_what_is_on_it() {
+        for (network, on, words, mendable) in [
+            (r#"{"name":"kind","driver":"bridge","dns_enabled":true}"#, "a\n", "", false),
+            (r#"{"name":"kind","driver":"bridge","dns_enabled":false}"#, "", "DNS", true),
+            (r#"{"name":"kind","driver":"bridge","dns_enabled":false}"#, "a\nb\n", "DNS", false),
+            (r#"{"name":"kind","driver":"macvlan","dns_enabled":true}"#, "", "bridge", false),
+            (r#"{"Name":"kind","Driver":"bridge","Internal":true}"#, "", "internal", false),
+        ] {
+            let (site, recorded) = site([
+                ("podman network inspect kind", Ok(format!("[{network}]").into_bytes())),
+                ("podman ps --all --filter network=kind", Ok(on.into())),
+            ]);
+            let found = TheNetwork.check(&site).unwrap();
+            assert_eq!(found[0].is_fault(), !words.is_empty(), "{network}");
+            assert!(found[0].words.contains(words), "{:?}", found[0]);
+            assert_eq!(found[0].mendable, mendable, "{:?}", found[0]);
+            if found[0].is_fault() && !mendable {
+                let error = TheNetwork.apply(&site).unwrap_err();
+                assert!(error.hint().unwrap().contains(&on.trim().replace('\n', ", ")), "{error}");
+            }
+            assert!(!recorded.lines().iter().any(|line| line.contains("create")), "{network}");
+        }
+    }
+}

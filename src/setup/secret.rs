@@ -216,3 +216,66 @@ fn random() -> Result<String, HeldError> {
 fn is_open(path: &Path) -> bool {
     path.metadata().is_ok_and(|about| about.permissions().mode() & 0o044 != 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::site::tests::site;
+
+    const INFO: &str = r#"{"host":{"arch":"amd64"},"store":{"graphRoot":"/s",
+        "graphDriverName":"overlay"},"version":{"Version":"4.3.1"}}"#;
+
+    #[test]
+    fn a_secret_is_made_once_and_never_shown() {
+        let (site, recorded) = site([
+            ("podman info", Ok(INFO.into())),
+            ("podman secret inspect", Err("Error: inspecting secret: no such secret".into())),
+            ("podman secret create", Ok(b"0123\n".to_vec())),
+        ]);
+        assert!(IngestSecret.check(&site).unwrap()[0].mendable);
+        IngestSecret.apply(&site).unwrap();
+        let secret = held(&site).unwrap().unwrap();
+        assert_eq!(secret.exposed().len(), 44);
+        let file = site.places.ingest_secret();
+        assert!(!is_open(&file));
+        assert_eq!(recorded.inputs(), [secret.exposed().as_bytes()]);
+        let name = name(&site, Some(&secret));
+        let lines = recorded.lines();
+        assert!(lines.contains(&format!("podman secret create {name} -")), "{lines:?}");
+        assert!(!lines.iter().any(|line| line.contains(secret.exposed())), "{lines:?}");
+        assert!(site.receipt.has(&Made::Secret { name }));
+
+        IngestSecret.apply(&site).unwrap();
+        assert_eq!(held(&site).unwrap(), Some(secret));
+    }
+
+    #[test]
+    fn the_users_own_file_is_kept_and_its_mistakes_are_told() {
+        let (site, _) = site([
+            ("podman info", Ok(INFO.into())),
+            ("podman secret inspect", Ok(b"[{}]".to_vec())),
+        ]);
+        let file = site.places.ingest_secret();
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let check = |text: &str| {
+            fs::write(&file, text).unwrap();
+            IngestSecret.check(&site).unwrap().remove(0)
+        };
+        let open = check("a-secret-of-the-users-own");
+        assert_eq!(open.fix, Some(format!("`chmod 600 {}`", file.display())));
+        assert!(!open.is_fault());
+        let bad = check("short");
+        assert!(bad.is_fault() && !bad.mendable && bad.words.contains("at least 16"), "{bad:?}");
+        assert!(IngestSecret.apply(&site).unwrap_err().hint().unwrap().contains("remove"));
+        IngestSecret.undo(&site).unwrap();
+        assert!(file.exists());
+    }
+
+    #[test]
+    fn two_texts_are_two_names() {
+        let (site, _) = site([]);
+        let name = |text: &str| name(&site, Some(&text.parse().unwrap()));
+        assert_ne!(name("0123456789abcdef"), name("0123456789abcdeg"));
+        assert!(name("0123456789abcdef").starts_with("kind-registry-ingest-"));
+    }
+}

@@ -62,6 +62,7 @@ mod machine;
 mod nodes;
 #[path = "../stage/podman.rs"]
 mod podman;
+mod registry;
 mod watched;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -85,8 +86,17 @@ fn trials() -> Vec<(&'static str, Run)> {
     .concat()
 }
 
-const PROGRAMS: [&str; 8] =
-    ["podman", "runc", "iptables", "debootstrap", "flock", "curl", "kind", "kubectl"];
+const PROGRAMS: [&str; 9] = [
+    "podman",
+    "runc",
+    "iptables",
+    "debootstrap",
+    "flock",
+    "curl",
+    "kind",
+    "kubectl",
+    "docker-registry",
+];
 
 fn main() {
     let mut arguments = Arguments::from_args();

@@ -47,7 +47,7 @@ exec_reads() {
         crictl) for word in "$@"; do case $word in images | image | img | inspecti | info | ps | pods | version) return 0 ;; esac done; return 1 ;;
         ctr) for word in "$@"; do case $word in ls | list | check | version | info | get) return 0 ;; esac done; return 1 ;;
         systemctl) [ "$1" = is-active ] ;;
-        wharf) case $1 in healthcheck | ls | -V | --version) ;; *) return 1 ;; esac ;;
+        wharf) case " $* " in *' healthcheck '* | *' ls '* | *' usage '* | *' -V '* | *' --version '*) ;; *) return 1 ;; esac ;;
         kubectl) kubectl_reads "$@" ;;
         *) return 1 ;;
     esac

@@ -171,3 +171,114 @@ impl Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Podman 4.3.1 says of a registry that is as it shall be; what is not read is left out.
+    const SOUND: &str = r#"{"Id":"e2c597da","Image":"b5e66910","ImageName":"localhost/wharf:1.0.0",
+        "Name":"kind-registry","State":{"Running":true,"Status":"running"},
+        "Mounts":[
+            {"Type":"volume","Name":"kind-registry-data","Source":"/v/_data","Destination":"/var/lib/registry","RW":true},
+            {"Type":"bind","Source":"/s/overlay-images","Destination":"/containers/overlay-images","RW":false},
+            {"Type":"bind","Source":"/s/overlay-layers","Destination":"/containers/overlay-layers","RW":false},
+            {"Type":"bind","Source":"/s/overlay","Destination":"/containers/overlay","RW":false}],
+        "NetworkSettings":{"Ports":{"5000/tcp":[{"HostIp":"127.0.0.1","HostPort":"5000"}]},
+            "Networks":{"kind":{"Aliases":["kind-registry","e2c597daafe1"]}}},
+        "Config":{"Env":["WHARF_SERVE_CONTAINERS_STORAGE=/containers"],"Labels":{"wharf.setup":"1.0.0",
+            "wharf.setup.storage":"/s","wharf.setup.secret":"kind-registry-ingest-1a2b3c4d"}},
+        "HostConfig":{"NetworkMode":"bridge","RestartPolicy":{"Name":"always"}}}"#;
+
+    fn wanted() -> Wanted {
+        Wanted {
+            name: "kind-registry".into(),
+            network: "kind".into(),
+            port: 5000,
+            image: "localhost/wharf:1.0.0".into(),
+            image_id: Some("b5e66910".into()),
+            store: "kind-registry-data".into(),
+            ingest: Some(Shown {
+                graph_root: "/s".into(),
+                secret: "kind-registry-ingest-1a2b3c4d".into(),
+            }),
+            has_selinux: false,
+        }
+    }
+
+    fn faults(json: &str, wanted: &Wanted) -> Vec<Fault> {
+        Fault::all(&serde_json::from_str(json).unwrap(), wanted)
+    }
+
+    #[test]
+    fn each_fault_is_told_from_all_others() {
+        assert_eq!(faults(SOUND, &wanted()), []);
+        let aliases = r#"["kind-registry","e2c597daafe1"]"#;
+        let published = r#"[{"HostIp":"127.0.0.1","HostPort":"5000"}]"#;
+        let mode = |mode: &str| format!(r#""NetworkMode":"{mode}""#);
+        let off = SOUND.replace(r#""kind":{"Aliases""#, r#""podman":{"Aliases""#);
+        for (json, fault, mend) in [
+            (SOUND.replace("\"Running\":true", "\"Running\":false"), Fault::Stopped, Mend::Start),
+            (off.clone(), Fault::OffNetwork, Mend::Connect),
+            (SOUND.replace(aliases, r#"["e2c597daafe1"]"#), Fault::NoAlias, Mend::Connect),
+            (
+                off.replace(&mode("bridge"), &mode("slirp4netns")),
+                Fault::NoBridge { mode: "slirp4netns".into() },
+                Mend::Replace,
+            ),
+            (
+                SOUND.replace("b5e66910", "0ld").replace("wharf:1.0.0", "wharf:0.9.0"),
+                Fault::OtherImage { has: "localhost/wharf:0.9.0".into() },
+                Mend::Replace,
+            ),
+            (SOUND.replace(published, "null"), Fault::NoPort, Mend::Replace),
+            (
+                SOUND.replace("\"HostPort\":\"5000\"", "\"HostPort\":\"5001\""),
+                Fault::OtherPort { has: 5001 },
+                Mend::Replace,
+            ),
+            (SOUND.replace("\"127.0.0.1\"", "\"\""), Fault::Exposed, Mend::Replace),
+            (SOUND.replace("\"127.0.0.1\"", "\"0.0.0.0\""), Fault::Exposed, Mend::Replace),
+            (SOUND.replace("\"/var/lib/registry\"", "\"/x\""), Fault::NoStore, Mend::Replace),
+            (SOUND.replace("\"volume\"", "\"tmpfs\""), Fault::NoStore, Mend::Replace),
+            (SOUND.replace("/containers/overlay\"", "/x\""), Fault::NoIngest, Mend::Replace),
+            (SOUND.replace("\"RW\":false}],", "\"RW\":true}],"), Fault::NoIngest, Mend::Replace),
+            (SOUND.replace("\"/s\"", "\"/elsewhere\""), Fault::NoIngest, Mend::Replace),
+            (SOUND.replace("1a2b3c4d", "5e6f7a8b"), Fault::OtherSecret, Mend::Replace),
+            (SOUND.replace("\"always\"", "\"no\""), Fault::NoRestart, Mend::Replace),
+        ] {
+            assert_ne!(json, SOUND, "{fault:?}");
+            let found = faults(&json, &wanted());
+            assert_eq!(found, [fault.clone()], "{json}");
+            assert_eq!(fault.mend(), mend);
+            let finding = fault.finding(&wanted());
+            assert!(finding.is_fault() && finding.mendable && !finding.words.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_stopped_container_of_dockers_has_the_ports_that_it_will_have() {
+        let stopped = SOUND
+            .replace("\"Running\":true", "\"Running\":false")
+            .replace(r#""Ports":{"5000/tcp":[{"HostIp":"127.0.0.1","HostPort":"5000"}]}"#, r#""Ports":{}"#)
+            .replace(
+                "\"HostConfig\":{",
+                r#""HostConfig":{"PortBindings":{"5000/tcp":[{"HostIp":"127.0.0.1","HostPort":"5000"}]},"#,
+            );
+        assert_eq!(faults(&stopped, &wanted()), [Fault::Stopped]);
+    }
+
+    #[test]
+    fn an_image_of_another_build_is_told_by_its_id_and_by_its_name_alone_where_there_is_none() {
+        let newer = Wanted { image_id: Some("n3w".into()), ..wanted() };
+        let older = Fault::OtherImage { has: "localhost/wharf:1.0.0".into() };
+        assert!(older.finding(&newer).words.contains("older build"));
+        assert_eq!(faults(SOUND, &newer), [older]);
+        assert_eq!(faults(SOUND, &Wanted { image_id: None, ..wanted() }), []);
+    }
+
+    #[test]
+    fn without_ingest_the_engines_images_are_not_to_be_seen() {
+        assert_eq!(faults(SOUND, &Wanted { ingest: None, ..wanted() }), [Fault::UnwantedIngest]);
+    }
+}

@@ -69,7 +69,9 @@ fn question(port: u16, request: &str, body: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, QUESTION_MAX)?;
     stream.set_read_timeout(Some(QUESTION_MAX))?;
     stream.set_write_timeout(Some(QUESTION_MAX))?;
-    write!(stream, "{request}Host: localhost:{port}\r\nConnection: close\r\n\r\n{body}")?;
+    let rest = format!("Host: localhost:{port}\r\nConnection: close\r\n\r\n{body}");
+    // In one piece: who answers to the first of several, and closes, takes its answer back.
+    stream.write_all(format!("{request}{rest}").as_bytes())?;
     let mut answer = Vec::new();
     stream.take(HEAD_BYTES_MAX).read_to_end(&mut answer)?;
     let text = String::from_utf8_lossy(&answer);
@@ -85,4 +87,56 @@ fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let fields = head.lines().skip(1).filter_map(|line| line.split_once(':'));
     let mut named = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));
     named.next().map(|(_, value)| value.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A port on which each connection is given the next answer.
+    fn serve<const N: usize>(answers: [&'static str; N]) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let length = stream.read(&mut [0; 4096]).unwrap();
+                assert!(length > 0);
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        port
+    }
+
+    const REGISTRY: &str =
+        "HTTP/1.1 200 OK\r\nDocker-Distribution-Api-Version: registry/2.0\r\n\r\n{}";
+
+    #[test]
+    fn a_registry_is_told_from_what_is_none() {
+        let airplay = "HTTP/1.1 403 Forbidden\r\nServer: AirTunes/845.5.1\r\n\r\n";
+        assert_eq!(ask(serve([REGISTRY]), None), Answer::Registry);
+        assert_eq!(ask(serve([airplay]), None), Answer::Other("AirTunes/845.5.1".into()));
+        let plain = "HTTP/1.0 200 OK\r\n\r\n";
+        assert_eq!(ask(serve([plain]), None), Answer::Other("no registry".into()));
+        assert_eq!(ask(serve([""]), None), Answer::Nothing);
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        assert_eq!(ask(closed, None), Answer::Nothing);
+    }
+
+    #[test]
+    fn a_secret_is_taken_or_refused() {
+        let secret: Secret = "0123456789abcdef".parse().unwrap();
+        let ask = |answer| ask(serve([REGISTRY, answer]), Some(&secret));
+        let refused = "HTTP/1.1 401 Unauthorized\r\n\r\n";
+        assert_eq!(ask(refused), Answer::SecretRefused);
+        assert_eq!(ask("HTTP/1.1 400 Bad Request\r\n\r\n"), Answer::Registry);
+    }
+
+    #[test]
+    fn a_registry_is_waited_for() {
+        let port = serve(["", "", REGISTRY]);
+        assert_eq!(await_registry(port, None, Duration::from_secs(60)), Answer::Registry);
+    }
 }

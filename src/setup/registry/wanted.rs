@@ -119,3 +119,59 @@ impl Wanted {
         words
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::receipt::Made;
+    use crate::setup::site::tests::site;
+
+    const INFO: &str = r#"{"host":{"arch":"amd64","security":{"selinuxEnabled":SELINUX}},
+        "store":{"graphRoot":"/s","graphDriverName":"DRIVER"},"version":{"Version":"5.4.0"}}"#;
+
+    /// The command line on a machine of which Podman says that.
+    fn line(driver: &str, selinux: bool, taken_over: Option<&str>) -> String {
+        let info = INFO.replace("DRIVER", driver).replace("SELINUX", &selinux.to_string());
+        let (site, _) = site([
+            ("podman info", Ok(info.into_bytes())),
+            ("podman image inspect", Err("Error: no such image".into())),
+        ]);
+        if let Some(source) = taken_over {
+            site.note(Made::TakenOver { source: source.into() }).unwrap();
+        }
+        Wanted::read(&site).unwrap().run().join(" ")
+    }
+
+    #[test]
+    fn it_is_run_as_kinds_users_know_it() {
+        let version = env!("CARGO_PKG_VERSION");
+        let plain = format!(
+            "run --detach --name kind-registry --hostname kind-registry --network kind --network-alias \
+             kind-registry --publish 127.0.0.1:5000:5000 --volume kind-registry-data:/var/lib/registry \
+             --restart always --label wharf.setup={version}"
+        );
+        assert_eq!(line("vfs", true, None), format!("{plain} localhost/wharf:1.0.0"));
+        let ingest = "--volume /s/overlay:/containers/overlay:ro,bind \
+             --volume /s/overlay-images:/containers/overlay-images:ro,bind \
+             --volume /s/overlay-layers:/containers/overlay-layers:ro,bind \
+             --secret kind-registry-ingest-HASH,target=ingest-secret,mode=0400 \
+             --env WHARF_SERVE_CONTAINERS_STORAGE=/containers \
+             --env WHARF_SERVE_INGEST_SECRET=/run/secrets/ingest-secret \
+             --label wharf.setup.storage=/s --label wharf.setup.secret=kind-registry-ingest-HASH";
+        assert_eq!(line("overlay", false, None), format!("{plain} {ingest} localhost/wharf:1.0.0"));
+    }
+
+    #[test]
+    fn labels_are_left_alone_where_they_would_be_in_the_way() {
+        let is_disabled = |line: String| line.contains("--security-opt label=disable");
+        assert!(is_disabled(line("overlay", true, None)));
+        assert!(!is_disabled(line("vfs", true, Some("6b1f"))));
+        assert!(is_disabled(line("vfs", true, Some("/srv/registry"))));
+    }
+
+    #[test]
+    fn the_images_of_a_registry_that_was_taken_over_are_gone_on_with() {
+        assert!(line("vfs", false, Some("6b1f")).contains("--volume 6b1f:/var/lib/registry"));
+        assert!(line("vfs", false, Some("/srv/r")).contains("--volume /srv/r:/var/lib/registry"));
+    }
+}

@@ -57,6 +57,7 @@ mod fixture;
 mod ground;
 mod host;
 mod inventory;
+mod load;
 #[path = "../stage/machine.rs"]
 mod machine;
 mod nodes;
@@ -78,12 +79,7 @@ type Run = fn(&Ground);
 
 /// Every trial with its name: a line for each file.
 fn trials() -> Vec<(&'static str, Run)> {
-    [
-        fixture::trials(),
-        host::trials(),
-        nodes::trials(),
-    ]
-    .concat()
+    [fixture::trials(), load::trials(), host::trials(), nodes::trials()].concat()
 }
 
 const PROGRAMS: [&str; 9] = [

@@ -1,8 +1,6 @@
 //! Packs wharf's sources where the program is not for Linux: such a program has its image built of them
 //! by an engine, as it cannot be in one itself. A Linux program carries no sources.
 
-#![expect(clippy::print_stdout, reason = "that is how a build script speaks to cargo")]
-
 #[path = "src/image/sources/pack.rs"]
 mod pack;
 

@@ -14,7 +14,7 @@ use super::machine::{self, Machine, quoted};
 use super::receipt::Made;
 use super::{Config, Finding, SetupError, Site, Step};
 
-/// DropIn as a step.
+/// The drop-in as a step.
 #[derive(Debug)]
 pub struct DropIn;
 

@@ -79,7 +79,7 @@ type Run = fn(&Ground);
 
 /// Every trial with its name: a line for each file.
 fn trials() -> Vec<(&'static str, Run)> {
-    [fixture::trials(), load::trials(), host::trials(), nodes::trials()].concat()
+    [fixture::trials(), load::trials(), host::trials(), nodes::trials(), registry::trials()].concat()
 }
 
 const PROGRAMS: [&str; 9] = [

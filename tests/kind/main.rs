@@ -7,6 +7,7 @@
 //!
 //! A trial is a function of the [`Ground`], in a file of its subject, whose `trials()` stand in the list
 //! below. Trials run one at a time, each on a clean ground; it is cleaned whatever became of the last.
+//! Those whose names begin with [`faults::SHARED`] share what stands, as long as none of them fails.
 //!
 //! ```ignore
 //! pub(crate) fn trials() -> Vec<(&'static str, Run)> {
@@ -53,6 +54,7 @@ mod command;
 mod containerd;
 #[path = "../stage/containerfile.rs"]
 mod containerfile;
+mod faults;
 mod fixture;
 mod ground;
 mod host;
@@ -67,6 +69,7 @@ mod registry;
 mod watched;
 
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use libtest_mimic::{Arguments, Trial};
@@ -79,7 +82,15 @@ type Run = fn(&Ground);
 
 /// Every trial with its name: a line for each file.
 fn trials() -> Vec<(&'static str, Run)> {
-    [fixture::trials(), load::trials(), host::trials(), nodes::trials(), registry::trials()].concat()
+    [
+        faults::trials(),
+        fixture::trials(),
+        load::trials(),
+        host::trials(),
+        nodes::trials(),
+        registry::trials(),
+    ]
+    .concat()
 }
 
 const PROGRAMS: [&str; 9] = [
@@ -107,16 +118,23 @@ fn main() {
 
     // Laid by the first test that runs, so that `--list` and a filter that matches nothing cost nothing.
     let ground = Arc::new(LazyLock::new(Ground::start as fn() -> Ground));
+    let is_kept = Arc::new(AtomicBool::new(false));
     let trials = trials()
         .into_iter()
         .map(|(name, run)| {
-            let ground = Arc::clone(&ground);
+            let (ground, is_kept) = (Arc::clone(&ground), Arc::clone(&is_kept));
             Trial::test(name, move || {
+                let is_shared = name.starts_with(faults::SHARED);
+                if is_kept.swap(is_shared, Ordering::Relaxed) && !is_shared {
+                    ground.clean();
+                }
                 let ended = panic::catch_unwind(AssertUnwindSafe(|| run(&ground)));
                 if ended.is_err() {
                     ground.tell();
                 }
-                ground.clean();
+                if !is_shared || ended.is_err() {
+                    ground.clean();
+                }
                 ended.unwrap_or_else(|panicked| panic::resume_unwind(panicked));
                 Ok(())
             })

@@ -68,3 +68,54 @@ impl Step for Catalog {
         Ok(()) // images are the user's
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::setup::site::tests::site;
+
+    /// A registry that answers one question, and its port.
+    fn answering(answer: &'static str) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            _ = stream.read(&mut [0; 4096]);
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        port
+    }
+
+    fn found(port: u16) -> Vec<Finding> {
+        let (mut site, _) = site([("podman ps", Ok(Vec::new()))]);
+        site.config.port = port;
+        Catalog.check(&site).unwrap()
+    }
+
+    #[test]
+    fn a_registry_that_cannot_list_is_told() {
+        let found = found(answering(
+            "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        ));
+        assert!(found[0].is_fault() && found[0].words.contains("500"), "{found:?}");
+        assert!(found[0].fix.as_ref().unwrap().contains("podman logs kind-registry"));
+    }
+
+    #[test]
+    fn what_it_lists_is_counted() {
+        let list = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 30\r\n\
+            Connection: close\r\n\r\n{\"repositories\":[\"one\",\"two\"]}";
+        assert_eq!(found(answering(list))[0].words, "2 repositories");
+    }
+
+    #[test]
+    fn a_registry_that_is_away_is_another_checks_matter() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        assert!(!found(port)[0].is_fault());
+    }
+}

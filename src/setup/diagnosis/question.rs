@@ -201,7 +201,11 @@ fn missing(
         let near = nearest(image.name.as_str(), names.iter().map(|name| name.as_str()));
         (format!("the registry has no repository {}", image.name), near)
     } else {
-        let near = nearest(&at.to_string(), tags.iter().map(Tag::as_str));
+        let mut near = nearest(&at.to_string(), tags.iter().map(Tag::as_str));
+        if near.is_empty() {
+            // Tags need not be alike to be meant; the last ones are mostly the newest.
+            near = tags.iter().rev().take(NEAREST_MAX).map(Tag::to_string).collect();
+        }
         let near = near.into_iter().map(|tag| format!("{}:{tag}", image.name)).collect();
         (format!("the registry has {}, but not {at}", image.name), near)
     };

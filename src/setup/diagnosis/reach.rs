@@ -101,8 +101,17 @@ impl Cause {
     }
 }
 
-/// Asks from inside a node, past any proxy: that is another check's matter.
+/// Asks from inside a node; twice before the way counts as broken, as the engine's name server is away
+/// for a moment whenever a container comes or goes.
 fn way(site: &Site, node: &Node) -> Result<Way, SetupError> {
+    match ask(site, node)? {
+        Way::NoName(_) | Way::NoAnswer(_) => ask(site, node),
+        way => Ok(way),
+    }
+}
+
+/// Asks past any proxy: that is another check's matter.
+fn ask(site: &Site, node: &Node) -> Result<Way, SetupError> {
     let url = format!("http://{}/v2/", site.config.pod_name());
     let script = format!(
         "command -v curl >/dev/null || {{ echo none; exit 0; }}; \

@@ -45,7 +45,8 @@ fn judge(site: &Site, list: &str) -> Vec<Finding> {
 fn told(site: &Site, name: &str, state: &str) -> Finding {
     let (engine, port) = (site.engine.kind().program(), site.config.port);
     let fix = format!("`{engine} rm --force {name}`, or give it another port");
-    if state == "running" {
+    // Docker's word, and Podman's for people.
+    if state == "running" || state.starts_with("Up ") {
         let words = format!("has the port {port} of this machine, which the registry needs");
         return Finding::fault(name, words).left_to_you(fix);
     }
@@ -93,12 +94,14 @@ mod tests {
     fn containers_on_the_same_port_are_named() {
         let list = "kind-registry\texited\t127.0.0.1:5000->5000/tcp\n\
             old\tcreated\t127.0.0.1:5000->80/tcp\n\
-            new\trunning\t0.0.0.0:80->80/tcp, 0.0.0.0:5000->81/tcp\n\
+            new\tUp 2 minutes ago\t0.0.0.0:80->80/tcp, 0.0.0.0:5000->81/tcp\n\
+            docker\trunning\t0.0.0.0:5000->81/tcp\n\
             other\trunning\t\n";
         let (site, _) = site([("podman ps --all", Ok(list.into()))]);
         let found = Rivals.check(&site).unwrap();
         let shown: Vec<_> = found.iter().map(|it| (it.about.as_str(), it.level)).collect();
-        assert_eq!(shown, [("old", Level::Note), ("new", Level::Fault)]);
+        let levels = [("old", Level::Note), ("new", Level::Fault), ("docker", Level::Fault)];
+        assert_eq!(shown, levels);
     }
 
     #[test]

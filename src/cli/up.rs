@@ -9,8 +9,11 @@ use crate::cli::status::Standing;
 use crate::failure::Failure;
 use crate::report::Report;
 use crate::setup::config::{Cluster, NewCluster, PORT};
-use crate::setup::walk::{Walk, walk};
-use crate::setup::{Config, SetupError, Site, in_cluster, node, proof, steps_of};
+use crate::setup::diagnosis::reach::Reach;
+use crate::setup::proof::{self, Proof};
+use crate::setup::receipt::Made;
+use crate::setup::walk::walk;
+use crate::setup::{Config, SetupError, Site, Step, in_cluster, node, steps_of};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -112,7 +115,7 @@ pub fn run(args: UpArgs, report: &Report) -> Result<(), Failure> {
     if args.dry_run {
         return Ok(());
     }
-    let proof = prove(&site, &walked)?;
+    let proof = prove(&site)?;
     walked.notes.iter().for_each(|note| report.say(format_args!("note: {note}")));
     let mut standing = Standing::read(&site)?;
     standing.changes = Some(walked.changes);
@@ -120,13 +123,29 @@ pub fn run(args: UpArgs, report: &Report) -> Result<(), Failure> {
     Ok(report.data(&standing)?)
 }
 
-/// A real pull on every node, where something changed and there is a node.
-fn prove(site: &Site, walked: &Walk) -> Result<Option<proof::Proof>, SetupError> {
-    let cannot_push = in_cluster::cluster(site).is_some() && in_cluster::host_port(site)?.is_none();
-    if walked.changes.is_empty() || node::running(site)?.is_empty() || cannot_push {
+/// A real pull on every node, where something changed since the last one and there is a node.
+fn prove(site: &Site) -> Result<Option<Proof>, SetupError> {
+    if !site.receipt.has(&Made::Unproven) {
         return Ok(None);
     }
-    proof::prove(site)?.whole().map(Some)
+    let cannot_push = in_cluster::cluster(site).is_some() && in_cluster::host_port(site)?.is_none();
+    let proof = match node::running(site)?.is_empty() || cannot_push {
+        true => None,
+        false => Some(proof_after_repair(site)?),
+    };
+    site.strike(&Made::Unproven)?;
+    Ok(proof)
+}
+
+/// A run that was killed may leave the engine's names or forwards broken, though every container
+/// stands: they are made anew, once.
+fn proof_after_repair(site: &Site) -> Result<Proof, SetupError> {
+    let proof = proof::prove(site)?;
+    if proof.pulls.iter().all(|pull| pull.failure.is_none()) {
+        return Ok(proof);
+    }
+    Reach.apply(site)?;
+    proof::prove(site)?.whole()
 }
 
 impl UpArgs {

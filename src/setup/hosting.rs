@@ -115,6 +115,9 @@ fn finding(cluster: &str, state: State) -> Finding {
 }
 
 fn state(site: &Site, head: &Node) -> Result<State, SetupError> {
+    if head.is_planned() {
+        return Ok(State::Missing);
+    }
     let get = [&KUBECTL[..], &["get"], &OBJECT, &["--ignore-not-found", "-o", "json"]].concat();
     let said = match site.engine.look(head.name(), &get) {
         Ok(said) => said,

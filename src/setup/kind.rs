@@ -144,7 +144,7 @@ fn plan(site: &Site) -> Result<Plan<'_>, SetupError> {
 
 /// Whether a cluster that was begun came to stand: as many nodes as wanted run and are known to the API.
 fn is_whole(site: &Site, name: &str, new: &NewCluster) -> Result<bool, SetupError> {
-    let (wanted, nodes) = (blueprint_of(site, new)?.nodes, of_cluster(site, name)?);
+    let (wanted, nodes) = (blueprint_of(site, new)?.roles.len(), of_cluster(site, name)?);
     if nodes.len() < wanted || nodes.iter().any(|node| !node.container.is_running) {
         return Ok(false);
     }
@@ -199,6 +199,9 @@ fn make(site: &Site, name: &str, new: &NewCluster) -> Result<(), SetupError> {
     let mut words = vec!["create", "cluster", "--name", name, "--config=-"];
     if let Some(image) = &new.node_image {
         words.extend(["--image", image]);
+    }
+    if site.hand().is_dry() {
+        site.plan(node::planned(name, &blueprint.roles));
     }
     let failed = match site.hand().show_fed(&kind(site, &words), blueprint.text.as_bytes()) {
         Ok(()) => return site.strike(&begun),

@@ -43,6 +43,11 @@ impl Node {
         &self.container.name
     }
 
+    /// Whether it is one that a dry run has only told of.
+    pub fn is_planned(&self) -> bool {
+        self.container.id.is_empty()
+    }
+
     /// The node that a container is; none if it is something else of Kind's, as a load balancer.
     fn of(container: Container) -> Option<Self> {
         let role = match container.label(ROLE_LABEL)? {
@@ -55,12 +60,31 @@ impl Node {
     }
 }
 
-/// Every node of every cluster, running or not, by name.
+/// Every node of every cluster, running or not, by name; in a dry run also those that it told of.
 ///
 /// # Errors
 /// The engine cannot be asked.
 pub fn all(site: &Site) -> Result<Vec<Node>, EngineError> {
-    Ok(site.engine.labelled(CLUSTER_LABEL)?.into_iter().filter_map(Node::of).collect())
+    let standing = site.engine.labelled(CLUSTER_LABEL)?.into_iter().filter_map(Node::of);
+    Ok(standing.chain(site.planned()).collect())
+}
+
+/// The nodes that Kind makes for a new cluster, by the names that it gives them.
+pub fn planned(cluster: &str, roles: &[Role]) -> Vec<Node> {
+    let mut numbers = [0, 0];
+    let planned = roles.iter().map(|role| {
+        let number = &mut numbers[*role as usize];
+        *number += 1;
+        let kind = match role {
+            Role::ControlPlane => "control-plane",
+            Role::Worker => "worker",
+        };
+        let suffix = if *number == 1 { String::new() } else { number.to_string() };
+        let name = format!("{cluster}-{kind}{suffix}");
+        let container = Container { name, is_running: true, ..Container::default() };
+        Node { cluster: cluster.to_owned(), role: *role, container }
+    });
+    planned.collect()
 }
 
 /// Those that run, which alone can be looked into.
@@ -101,4 +125,19 @@ pub fn on_each<T: Send>(
         });
         joined.collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn planned_nodes_have_the_names_that_kind_gives() {
+        let roles = [Role::ControlPlane, Role::Worker, Role::Worker, Role::ControlPlane];
+        let planned = planned("dev", &roles);
+        let names: Vec<_> = planned.iter().map(Node::name).collect();
+        let kinds = ["dev-control-plane", "dev-worker", "dev-worker2", "dev-control-plane2"];
+        assert_eq!(names, kinds);
+        assert!(planned.iter().all(Node::is_planned));
+    }
 }

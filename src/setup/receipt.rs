@@ -108,6 +108,8 @@ pub enum Made {
         /// The cluster's name.
         cluster: String,
     },
+    /// Changes of a run that has not proven yet that they work: it goes on, or was interrupted.
+    Unproven,
     /// A unit of systemd that was enabled.
     Unit {
         /// Its name.

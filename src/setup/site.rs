@@ -1,12 +1,13 @@
 //! Where the setup works: the engine, what is wanted, where files go, and what was made so far.
 
 use std::ffi::OsStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::config::Config;
 use super::engine::{Engine, Kind};
 use super::error::SetupError;
 use super::hand::{Hand, Manner};
+use super::node::Node;
 use super::place::Places;
 use super::receipt::{Made, Receipt};
 use crate::process::{Runner, is_on_path};
@@ -23,6 +24,7 @@ pub struct Site {
     pub places: Places,
     /// What was made.
     pub receipt: Receipt,
+    planned: Mutex<Vec<Node>>,
 }
 
 impl Site {
@@ -40,12 +42,22 @@ impl Site {
         let kind = kind_of_engine().ok_or(SetupError::NoEngine)?;
         let receipt = Receipt::read(places.receipt(&config.registry))?;
         let engine = Engine::new(kind, Hand::new(runner, manner, report));
-        Ok(Self { config, engine, places, receipt })
+        Ok(Self { config, engine, places, receipt, planned: Mutex::default() })
     }
 
     /// What looks and changes.
     pub fn hand(&self) -> &Hand {
         self.engine.hand()
+    }
+
+    /// Has the steps that follow see nodes that a dry run only tells of.
+    pub fn plan(&self, nodes: Vec<Node>) {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner).extend(nodes);
+    }
+
+    /// Those nodes.
+    pub fn planned(&self) -> Vec<Node> {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Notes what is about to be made.
@@ -138,7 +150,8 @@ pub mod tests {
         };
         let receipt = Receipt::read(places.receipt(&config.registry)).unwrap();
         let hand = Hand::new(Arc::clone(recorded) as _, Manner::Quiet, Report::new(false));
-        let site = Site { config, engine: Engine::new(kind, hand), places, receipt };
+        let engine = Engine::new(kind, hand);
+        let site = Site { config, engine, places, receipt, planned: Mutex::default() };
         Ground { site, _folder: folder }
     }
 }

@@ -1,5 +1,6 @@
 //! The walk of `wharf up` through the steps: what each finds is told and mended, and looked at again.
 
+use super::receipt::Made;
 use super::{Finding, Level, SetupError, Site, Step};
 
 /// What came of a walk.
@@ -43,6 +44,7 @@ pub fn walk(site: &Site, steps: &[Box<dyn Step>]) -> Result<Walk, SetupError> {
             site.hand().say(format_args!("{}: {}: {fix}", fault.about, fault.words));
             walk.changes.push(Change { step: step.name(), finding: fault.clone() });
         }
+        site.note(Made::Unproven)?;
         step.apply(site)?;
         if let (false, Some(fault)) = (site.hand().is_dry(), first_fault(&**step, site)?) {
             return Err(broken(&fault));

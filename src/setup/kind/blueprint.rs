@@ -5,6 +5,7 @@ use thiserror::Error;
 use yaml_serde::{Mapping, Value};
 
 use crate::setup::config::NewCluster;
+use crate::setup::node::Role;
 use crate::setup::node::inside::CERTS_D;
 
 /// What a cluster is to be like.
@@ -14,8 +15,8 @@ pub(super) struct Blueprint {
     pub(super) text: String,
     /// The name that the user's file has for it.
     pub(super) name: Option<String>,
-    /// How many nodes it has.
-    pub(super) nodes: usize,
+    /// Its nodes, by what they are for.
+    pub(super) roles: Vec<Role>,
 }
 
 /// Why there is no telling.
@@ -48,7 +49,9 @@ pub(super) fn draw(new: &NewCluster, kind: (u32, u32)) -> Blueprint {
     for patch in patches(kind) {
         text.push_str(&format!("- |-\n  {}\n", patch.replace('\n', "\n  ")));
     }
-    Blueprint { text, name: None, nodes: 1 + usize::from(new.workers) }
+    let workers = (0..new.workers).map(|_| Role::Worker);
+    let roles = std::iter::once(Role::ControlPlane).chain(workers).collect();
+    Blueprint { text, name: None, roles }
 }
 
 /// The same out of a file of the user's.
@@ -66,7 +69,7 @@ pub(super) fn complete(
     if nodes.is_empty() {
         nodes.push(Value::Mapping(fields([("role", "control-plane".into())])));
     }
-    let count = nodes.len();
+    let roles = nodes.iter().map(role).collect();
     if let Some((host, node)) = new.port_mapping {
         map_port(nodes, host, node)?;
     }
@@ -79,7 +82,15 @@ pub(super) fn complete(
     if stated.is_empty() {
         document.remove("containerdConfigPatches");
     }
-    Ok(Blueprint { text: yaml_serde::to_string(&document)?, name, nodes: count })
+    Ok(Blueprint { text: yaml_serde::to_string(&document)?, name, roles })
+}
+
+/// What a node of the user's is for; Kind's default is a control plane.
+fn role(node: &Value) -> Role {
+    match node.as_mapping().and_then(|it| it.get("role")).and_then(Value::as_str) {
+        Some("worker") => Role::Worker,
+        _ => Role::ControlPlane,
+    }
 }
 
 /// The patches that have containerd read hosts.toml.
@@ -98,11 +109,8 @@ fn patches(kind: (u32, u32)) -> Vec<String> {
 
 /// Leads a port of the loopback to one of the first control plane.
 fn map_port(nodes: &mut [Value], host: u16, node: u16) -> Result<(), BlueprintError> {
-    let mut all = nodes.iter_mut().filter_map(Value::as_mapping_mut);
-    let is_control_plane = |it: &Mapping| {
-        it.get("role").and_then(Value::as_str).is_none_or(|it| it == "control-plane")
-    };
-    let Some(first) = all.find(|it| is_control_plane(it)) else { return Ok(()) };
+    let mut heads = nodes.iter_mut().filter(|it| role(it) == Role::ControlPlane);
+    let Some(first) = heads.find_map(Value::as_mapping_mut) else { return Ok(()) };
     let mappings = list(first, "extraPortMappings")?;
     mappings.push(Value::Mapping(fields([
         ("containerPort", node.into()),
@@ -142,7 +150,7 @@ mod tests {
     fn a_new_cluster_reads_hosts_toml() {
         let new = NewCluster { workers: 2, ..NewCluster::default() };
         let drawn = draw(&new, OLD);
-        assert_eq!(drawn.nodes, 3);
+        assert_eq!(drawn.roles, [Role::ControlPlane, Role::Worker, Role::Worker]);
         assert_eq!(
             drawn.text,
             r#"kind: Cluster
@@ -197,7 +205,7 @@ containerdConfigPatches:
 "#;
         let new = NewCluster { port_mapping: Some((5001, 30500)), ..NewCluster::default() };
         let completed = complete(file, &new, OLD).unwrap();
-        assert_eq!((completed.nodes, completed.name.as_deref()), (2, Some("mine")));
+        assert_eq!((completed.roles.len(), completed.name.as_deref()), (2, Some("mine")));
         let mut document = parsed(&completed.text);
         let patches = document["containerdConfigPatches"].as_sequence_mut().unwrap();
         assert!(patches.pop().unwrap().as_str().unwrap().contains(CERTS_D));
@@ -226,6 +234,7 @@ containerdConfigPatches:
             let error = complete(file, &NewCluster::default(), NEW).unwrap_err().to_string();
             assert!(error.contains(words), "{file}: {error}");
         }
-        assert_eq!(complete(HEAD, &NewCluster::default(), NEW).unwrap().nodes, 1);
+        let alone = complete(HEAD, &NewCluster::default(), NEW).unwrap();
+        assert_eq!(alone.roles, [Role::ControlPlane]);
     }
 }

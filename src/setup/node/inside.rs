@@ -75,11 +75,22 @@ impl Inside {
     /// # Errors
     /// Nothing can be started in it.
     pub fn read(site: &Site, node: &Node) -> Result<Self, EngineError> {
+        if node.is_planned() {
+            return Ok(Self::fresh());
+        }
         let printed = site.engine.look(node.name(), &["sh", "-c", SCRIPT])?;
         Self::parse(&printed).ok_or_else(|| {
             let program = format!("{} exec {}", site.engine.kind().program(), node.name());
             EngineError::Run(RunError::Failed { program, words: "its answer is cut off".into() })
         })
+    }
+
+    /// A node that was just made as we have Kind make it.
+    fn fresh() -> Self {
+        let config = format!(
+            "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"{CERTS_D}\"\n"
+        );
+        Self { config_file: config.clone(), config, is_containerd_running: true, ..Self::default() }
     }
 
     /// Reads what [`SCRIPT`] prints; nothing if it did not come to its end.

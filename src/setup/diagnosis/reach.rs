@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::setup::engine::{Container, Kind};
 use crate::setup::node::{self, Node};
+use crate::setup::registry::Standing;
 use crate::setup::{Finding, SetupError, Site, Step};
 
 /// The way from the nodes as a check.
@@ -74,6 +75,8 @@ enum Way {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Cause {
     Missing,
+    /// Somebody's container has its name, and is not ours to start anew.
+    Foreign,
     Stopped,
     OffNetwork,
     NoNames,
@@ -83,12 +86,13 @@ enum Cause {
 
 impl Cause {
     fn find(site: &Site) -> Result<Self, SetupError> {
-        let Some(container) = site.engine.container(&site.config.registry)? else {
-            return Ok(Self::Missing);
-        };
+        let Some(standing) = Standing::read(site)? else { return Ok(Self::Missing) };
+        if !standing.is_ours {
+            return Ok(Self::Foreign);
+        }
         let network = site.engine.network(&site.config.network)?;
         let has_names = network.is_none_or(|network| network.dns_enabled);
-        Ok(Self::of(&container, &site.config.network, has_names))
+        Ok(Self::of(&standing.container, &site.config.network, has_names))
     }
 
     fn of(container: &Container, network: &str, has_names: bool) -> Self {
@@ -155,6 +159,8 @@ fn finding(site: &Site, node: &Node, way: &Way, cause: &Cause) -> Finding {
     let told = |why: &str| Finding::fault(node.name(), format!("{said}{why}"));
     match cause {
         Cause::Missing => told(&format!(" ({registry} is missing)")).mended_by("run it"),
+        Cause::Foreign => told(&format!(" (the container {registry} is not wharf's)"))
+            .left_to_you("decide about that container, as the check `registry` says"),
         Cause::Stopped => told(&format!(" ({registry} does not run)")).mended_by("start it"),
         Cause::OffNetwork => {
             told(&format!(" ({registry} is not on the network {network})")).mended_by("connect it")

@@ -172,14 +172,16 @@ fn foreign_container(ground: &Ground) {
     stand(ground);
     command::run(&mut ground.podman(["rm", "--force", "--time=0", REGISTRY]));
     let run = ["run", "--detach", "--name", REGISTRY, "--network", "kind", "--entrypoint", "sleep"];
-    let id = command::run(ground.podman(run).args([NODE_IMAGE, "600"]));
+    command::run(ground.podman(run).args([NODE_IMAGE, "600"]));
     let fault = |seen: &Doctor| {
         let fault = seen.fault("registry", REGISTRY, "was not made by wharf").clone();
         assert!(!fault.mendable && fault.fix.contains("--replace-registry"), "{}", fault.fix);
     };
+    let begun = ["inspect", "--format", "{{.Id}} {{.State.StartedAt}}", REGISTRY];
+    let before = command::run(&mut ground.podman(begun));
     fault(&Doctor::ask(ground, &[]));
     fault(&Doctor::ask(ground, &["--fix"]));
-    assert_eq!(command::run(&mut ground.podman(["inspect", "--format", "{{.Id}}", REGISTRY])), id);
+    assert_eq!(command::run(&mut ground.podman(begun)), before);
     command::run(&mut ground.podman(["rm", "--force", "--time=0", REGISTRY]));
     Doctor::ask(ground, &["--fix"]).assert_well();
     assert_whole(ground);

@@ -1,9 +1,14 @@
 //! `wharf down`: takes away what `wharf up` made, and nothing else.
 
+use std::fmt;
+
+use serde::Serialize;
+
 use crate::cli::setup_args::SetupArgs;
 use crate::failure::Failure;
 use crate::report::Report;
 use crate::setup::config::Removal;
+use crate::setup::receipt::Made;
 use crate::setup::{Config, steps};
 
 const EXAMPLES: &str = "\
@@ -37,13 +42,102 @@ pub struct DownArgs {
     dry_run: bool,
 }
 
-/// Takes down, last step first.
+/// Takes down, last step first, and tells what went and what stays.
 pub fn run(args: DownArgs, report: &Report) -> Result<(), Failure> {
     let removal = Removal { data: args.data, clusters: args.delete_cluster, image: args.image };
     let config = Config { removal, ..args.setup.config() };
     let site = args.setup.site(config, args.dry_run, report)?;
+    let before = site.receipt.made();
     for step in steps().iter().rev() {
         step.undo(&site)?;
     }
-    Ok(())
+    site.strike(&Made::Unproven)?;
+    match args.dry_run {
+        true => Ok(()),
+        false => Ok(report.data(&TakenDown::of(&before, &site.receipt.made()))?),
+    }
+}
+
+/// What a run took down.
+#[derive(Debug, Serialize)]
+struct TakenDown {
+    removed: Vec<Made>,
+    kept: Vec<Made>,
+}
+
+impl TakenDown {
+    fn of(before: &[Made], after: &[Made]) -> Self {
+        let is_left = |made: &&Made| after.contains(made);
+        let removed = before.iter().filter(|made| !is_left(made)).cloned().collect();
+        Self { removed, kept: after.to_vec() }
+    }
+}
+
+impl fmt::Display for TakenDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut removed: Vec<_> = self.removed.iter().filter_map(told).collect();
+        removed.dedup();
+        removed.iter().try_for_each(|what| writeln!(f, "removed  {what}"))?;
+        let mut kept: Vec<_> = self.kept.iter().filter_map(told_with_flag).collect();
+        kept.dedup();
+        kept.iter().try_for_each(|what| writeln!(f, "kept     {what}"))?;
+        match removed.is_empty() && kept.is_empty() {
+            true => writeln!(f, "There is nothing that `wharf up` made."),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A thing that stays, with the flag that it goes with.
+fn told_with_flag(made: &Made) -> Option<String> {
+    let flag = match made {
+        Made::Volume { .. } | Made::TakenOver { .. } | Made::Claim { .. } => "--data",
+        Made::Image { .. } => "--image",
+        Made::Cluster { .. } => "--delete-cluster",
+        _ => return told(made),
+    };
+    Some(format!("{}; {flag} removes it", told(made)?))
+}
+
+/// A thing as a person knows it; nothing for what is only the setup's own memory.
+fn told(made: &Made) -> Option<String> {
+    Some(match made {
+        Made::Network { name } => format!("the network {name}"),
+        Made::Volume { name } => format!("the volume {name}"),
+        Made::TakenOver { source } => format!("the images in {source}"),
+        Made::Registry { name } => format!("the container {name}"),
+        Made::Image { name } => format!("the image {name}"),
+        Made::Secret { name } => format!("the secret {name}"),
+        Made::File { path, in_machine: false } => path.display().to_string(),
+        Made::File { path, in_machine: true } => {
+            format!("{} in the virtual machine", path.display())
+        }
+        Made::Cluster { name } => format!("the cluster {name}"),
+        Made::Hosts { node, .. } => format!("hosts.toml on {node}"),
+        Made::NodeFile { node, path, .. } => format!("the change of {path} on {node}"),
+        Made::Hosting { cluster, .. } => {
+            format!("the ConfigMap local-registry-hosting in {cluster}")
+        }
+        Made::InCluster { cluster } => format!("the registry in {cluster}"),
+        Made::Claim { cluster } => format!("the volume claim in {cluster}"),
+        Made::Unit { name, .. } => format!("{name}, which was enabled"),
+        Made::Port { .. } | Made::ClusterBegun { .. } | Made::Unproven => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_and_what_stays_is_told_once() {
+        let volume = Made::Volume { name: "data".into() };
+        let hosts = |host: &str| Made::Hosts { node: "node".into(), host: host.into() };
+        let before = [volume.clone(), hosts("a:5000"), hosts("b:5000"), Made::Unproven];
+        let taken = TakenDown::of(&before, &[volume]);
+        let expected = "removed  hosts.toml on node\nkept     the volume data; --data removes it\n";
+        assert_eq!(taken.to_string(), expected);
+        let nothing = TakenDown::of(&[], &[]).to_string();
+        assert_eq!(nothing, "There is nothing that `wharf up` made.\n");
+    }
 }

@@ -4,6 +4,8 @@
 //!
 //! It proves that answers of these forms lead to these commands, and nothing about what the commands do.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -67,8 +69,12 @@ fn shown(site: &Ground) -> String {
         + "\n"
 }
 
-/// Walks through all steps without doing anything, and compares.
-fn assert_leads_to(kind: Kind, own: OwnImage, transcript: &str, expected: &str) {
+/// Walks through all steps of a machine without doing anything, and compares. With `WHARF_WRITE_DOCS` set,
+/// what would be done is written down instead.
+fn assert_leads_to(kind: Kind, own: OwnImage, name: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/setup/transcripts");
+    let read = |ending: &str| fs::read_to_string(folder.join(format!("{name}.{ending}"))).unwrap();
+    let (transcript, expected) = (&read("txt"), read("commands"));
     let recorded = Arc::new(Recorded::transcript(entries(transcript)));
     let mut site = site_of(kind, &recorded);
     let hand = Hand::new(Arc::clone(&recorded) as _, Manner::Dry, Report::new(false));
@@ -81,35 +87,24 @@ fn assert_leads_to(kind: Kind, own: OwnImage, transcript: &str, expected: &str) 
     steps[at] = Box::new(own);
     walk(&site, &steps).unwrap_or_else(|error| panic!("{error:?}\n{}", shown(&site)));
     let shown = shown(&site);
+    if std::env::var_os("WHARF_WRITE_DOCS").is_some() {
+        fs::write(folder.join(format!("{name}.commands")), &shown).unwrap();
+        return;
+    }
     assert!(shown == expected, "what would be done has changed:\n{shown}");
 }
 
 #[test]
 fn on_a_mac_without_root() {
-    assert_leads_to(
-        Kind::Podman,
-        image::tests::on_a_mac(),
-        include_str!("transcripts/mac-rootless.txt"),
-        include_str!("transcripts/mac-rootless.commands"),
-    );
+    assert_leads_to(Kind::Podman, image::tests::on_a_mac(), "mac-rootless");
 }
 
 #[test]
 fn on_a_mac_with_root() {
-    assert_leads_to(
-        Kind::Podman,
-        image::tests::on_a_mac(),
-        include_str!("transcripts/mac-rootful.txt"),
-        include_str!("transcripts/mac-rootful.commands"),
-    );
+    assert_leads_to(Kind::Podman, image::tests::on_a_mac(), "mac-rootful");
 }
 
 #[test]
 fn with_docker() {
-    assert_leads_to(
-        Kind::Docker,
-        image::tests::on_linux(),
-        include_str!("transcripts/docker.txt"),
-        include_str!("transcripts/docker.commands"),
-    );
+    assert_leads_to(Kind::Docker, image::tests::on_linux(), "docker");
 }

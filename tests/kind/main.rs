@@ -66,6 +66,7 @@ mod nodes;
 #[path = "../stage/podman.rs"]
 mod podman;
 mod registry;
+mod up;
 mod watched;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -89,6 +90,7 @@ fn trials() -> Vec<(&'static str, Run)> {
         host::trials(),
         nodes::trials(),
         registry::trials(),
+        up::trials(),
     ]
     .concat()
 }

@@ -1,0 +1,265 @@
+//! `wharf up` and `wharf down` as a whole: from nothing to programs that run on every node, and back; twice;
+//! only told; without Kind; killed at every step.
+
+use serde_json::Value;
+
+use crate::Run;
+use crate::command;
+use crate::ground::{Ground, NODE_IMAGE};
+use crate::inventory::Inventory;
+use crate::watched::Moment;
+
+pub(crate) fn trials() -> Vec<(&'static str, Run)> {
+    vec![
+        ("from_nothing_to_a_running_program_and_back", from_nothing_to_a_running_program_and_back),
+        ("up_again_changes_nothing", up_again_changes_nothing),
+        ("a_dry_run_tells_what_would_be_done", a_dry_run_tells_what_would_be_done),
+        ("without_kind_there_is_a_registry", without_kind_there_is_a_registry),
+        ("killed_at_any_step_the_next_run_ends_the_same", killed_at_any_step),
+        ("killed_while_kind_works_the_next_run_ends_the_same", killed_while_kind_works),
+        ("down_leaves_what_it_did_not_make", down_leaves_what_it_did_not_make),
+        ("several_clusters_have_one_registry", several_clusters_have_one_registry),
+    ]
+}
+
+/// Both names of an image of the registry, on any node.
+fn names(ground: &Ground, image: &str) -> [String; 2] {
+    [format!("kind-registry:5000/{image}"), format!("{}/{image}", ground.registry())]
+}
+
+/// Pulls an image on every node under both names, runs its program, and forgets it.
+fn runs_everywhere(ground: &Ground, cluster: &str, image: &str, greeting: &str) {
+    for node in ground.nodes(cluster) {
+        for name in names(ground, image) {
+            ground.pull(&node, &name).unwrap_or_else(|status| panic!("{node}: {name}: {status:?}"));
+            assert_eq!(ground.greeting(&node, &name), greeting, "{name} on {node}");
+            ground.containerd(&node).remove(&name);
+        }
+    }
+}
+
+/// Builds an image, pushes it by a road, and returns its name without a registry.
+fn push(ground: &Ground, image: &str, greeting: &str, road: &str) {
+    ground.build_greeter(&format!("localhost/{image}"), greeting);
+    let registry = ground.registry();
+    let push = ["push", "--quiet", "--via", road, "--registry", &registry, image];
+    let printed = command::run(&mut ground.wharf(push));
+    assert_eq!(printed, format!("kind-registry:5000/{image}"));
+    command::run(&mut ground.podman(["rmi", &format!("localhost/{image}")]));
+}
+
+/// The checks of the doctor that found a fault; none if all is well.
+fn faults(ground: &Ground) -> Vec<String> {
+    let output = command::output(&mut ground.wharf(["doctor", "--json"]));
+    let said: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", command::words(&output)));
+    let mut faults = Vec::new();
+    for check in said.as_array().expect("a list of checks") {
+        let found = check["findings"].as_array().expect("a list of findings").iter();
+        let found = found.filter(|finding| finding["level"] == "fault");
+        faults.extend(found.map(|finding| format!("{}: {finding}", check["check"])));
+    }
+    assert_eq!(faults.is_empty(), output.status.success(), "{}", command::words(&output));
+    faults
+}
+
+fn from_nothing_to_a_running_program_and_back(ground: &Ground) {
+    let before = ground.inventory();
+    let up = command::run(&mut ground.up(["--workers", "2"]));
+    for word in ["kind-registry", &ground.registry(), "mcp-cluster-worker2", "wired"] {
+        assert!(up.contains(word), "no {word} in\n{up}");
+    }
+    assert_eq!(ground.nodes("mcp-cluster").len(), 3);
+
+    push(ground, "streamed:1", "by stream", "stream");
+    runs_everywhere(ground, "mcp-cluster", "streamed:1", "by stream");
+    push(ground, "ingested:1", "by ingest", "ingest");
+    runs_everywhere(ground, "mcp-cluster", "ingested:1", "by ingest");
+
+    let status: Value =
+        serde_json::from_str(&command::run(&mut ground.wharf(["status", "--json"]))).unwrap();
+    assert_eq!(status["registry"]["host"], ground.registry());
+    assert_eq!(status["registry"]["ingest"], true);
+    assert!(status["registry"]["usage"]["blobs"].as_u64().unwrap() >= 4, "{status}");
+    assert!(status["nodes"].as_array().unwrap().iter().all(|node| node["wired"] == true));
+    assert_eq!(faults(ground), [""; 0]);
+
+    ground.build_greeter("localhost/loaded:1", "by load");
+    command::run(&mut ground.wharf(["load", "loaded:1"]));
+    for node in ground.nodes("mcp-cluster") {
+        assert_eq!(ground.greeting(&node, "docker.io/library/loaded:1"), "by load");
+    }
+    command::run(&mut ground.podman(["rmi", "localhost/loaded:1"]));
+
+    // What can be made again goes; data, cluster and image only where they are named.
+    command::run(&mut ground.wharf(["down"]));
+    assert_eq!(ground.nodes("mcp-cluster").len(), 3);
+    command::run(&mut ground.wharf(["down", "--delete-cluster"]));
+    let kept = [
+        "+ volume kind-registry-data",
+        "+ image localhost/wharf:",
+        "+ file .local/state/wharf/setup-kind-registry.json", // which says so
+    ];
+    // `wharf push` remembers digests, and Kind keeps its kubeconfig.
+    let own = ["+ file .cache", "+ file .kube/config", "+ image localhost/<none>", "+ image <none>"];
+    but_for(&before, &ground.inventory(), &kept, &own);
+    command::run(&mut ground.wharf(["down", "--data", "--image"]));
+    but_for(&before, &ground.inventory(), &[], &own);
+}
+
+/// The machine is as it was, but for what must have come, and what may have.
+#[track_caller]
+fn but_for(before: &Inventory, after: &Inventory, must: &[&str], may: &[&str]) {
+    let mut changes = before.changes(after);
+    changes.retain(|change| !may.iter().any(|may| change.starts_with(may)));
+    for must in must {
+        assert!(changes.iter().any(|change| change.starts_with(must)), "no {must}: {changes:#?}");
+    }
+    changes.retain(|change| !must.iter().any(|must| change.starts_with(must)));
+    assert!(changes.is_empty(), "the machine is not as it was: {changes:#?}");
+}
+
+fn up_again_changes_nothing(ground: &Ground) {
+    command::run(&mut ground.up(["--workers", "1"]));
+    let before = ground.inventory();
+    for options in [["--workers", "1"], ["--name", "mcp-cluster"]] {
+        ground.forget_calls();
+        command::run(&mut ground.up(options));
+        assert_eq!(ground.changes(), []);
+        before.assert_same(&ground.inventory(), &[]);
+        // Each call costs a tenth of a second: these are all it takes.
+        let calls = ground.calls();
+        assert!(calls.len() <= 16, "{calls:#?}");
+    }
+}
+
+fn a_dry_run_tells_what_would_be_done(ground: &Ground) {
+    let before = ground.inventory();
+    ground.forget_calls();
+    let told = command::run(&mut ground.up(["--dry-run", "--workers", "1"]));
+    assert_eq!(ground.changes(), []);
+    before.assert_same(&ground.inventory(), &[]);
+    for expected in [
+        "podman network create",
+        "podman load",
+        "podman secret create",
+        "podman run --detach --name kind-registry",
+        "kind create cluster",
+        "hosts.toml",
+        "local-registry-hosting",
+    ] {
+        assert!(told.contains(expected), "no `{expected}` in\n{told}");
+    }
+    // What is really done then is what was told, up to the order of the nodes.
+    command::run(&mut ground.up(["--workers", "1"]));
+    for program in ["podman network create", "podman load", "podman run"] {
+        let done = ground.changes().into_iter().find(|call| call.to_string().starts_with(program));
+        let done = done.unwrap_or_else(|| panic!("no {program} was done")).to_string();
+        // The secret that is made then has a name of its own.
+        let of_secret = |word: &&str| word.contains("kind-registry-ingest-");
+        let words: Vec<_> = done.split_whitespace().filter(|word| !of_secret(word)).collect();
+        let is_told = told.lines().any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(is_told, "{done} was not told in\n{told}");
+    }
+}
+
+fn without_kind_there_is_a_registry(ground: &Ground) {
+    let mut up = ground.up([]);
+    ground.hide(&mut up, &["kind"]);
+    let output = command::output(&mut up);
+    assert!(output.status.success(), "{}", command::words(&output));
+    let words = command::words(&output);
+    assert!(words.contains("kind") && words.contains("go install sigs.k8s.io/kind"), "{words}");
+    push(ground, "alone:1", "without a cluster", "stream");
+}
+
+/// The state that `up` is to end in, without what differs from run to run.
+fn state(ground: &Ground, cluster: &str) -> String {
+    let mut status: Value =
+        serde_json::from_str(&command::run(&mut ground.wharf(["status", "--json"]))).unwrap();
+    status["registry"]["usage"] = Value::Null;
+    let mut state = status.to_string();
+    for node in ground.nodes(cluster) {
+        state += &ground.on_node(&node, "cat /etc/containerd/certs.d/*/hosts.toml");
+    }
+    state
+}
+
+fn killed_at_any_step(ground: &Ground) {
+    // Kind's own steps are the next trial's.
+    let create = ["create", "cluster", "--name", "dev", "--image", NODE_IMAGE];
+    let options = ["--name", "dev"];
+    command::run(&mut ground.kind(create));
+    command::run(&mut ground.up(options));
+    let whole = state(ground, "dev");
+    let all = ground.port();
+    for step in 1.. {
+        command::run(&mut ground.wharf(["down", "--data", "--image"]));
+        let Some(ended) = ground.interrupt(&mut ground.up(options), Moment::After(step)) else {
+            let again = command::output(&mut ground.up(options));
+            assert!(again.status.success(), "after step {step}: {}", command::words(&again));
+            assert_eq!(state(ground, "dev"), whole, "after step {step}");
+            assert_eq!(faults(ground), [""; 0], "after step {step}");
+            continue;
+        };
+        assert!(ended.status.success(), "{}", command::words(&ended));
+        assert!(step > 8, "only {step} steps were there to be killed at");
+        break;
+    }
+    assert_eq!(ground.port(), all);
+    push(ground, "after:1", "after it all", "stream");
+    runs_everywhere(ground, "dev", "after:1", "after it all");
+}
+
+fn killed_while_kind_works(ground: &Ground) {
+    let options = ["--name", "dev", "--workers", "1", "--no-ingest"];
+    command::run(&mut ground.up(options));
+    let whole = state(ground, "dev");
+    let creating = |ground: &Ground| {
+        let calls = ground.changes();
+        let begin = calls.iter().position(|call| call.program == "kind").expect("kind was called");
+        let of_kind = |it: &&crate::watched::Call| !it.arguments.iter().any(|it| it == "--privileged");
+        (begin + 1, calls.iter().skip(begin).filter(of_kind).count())
+    };
+    let (begin, _) = creating(ground);
+    // In the middle of its work: the first node stands, it is being set up, it is about to join.
+    for step in [begin + 2, begin + 6, begin + 12] {
+        command::run(&mut ground.wharf(["down", "--delete-cluster"]));
+        let ended = ground.interrupt(&mut ground.up(options), Moment::Before(step));
+        assert!(ended.is_none(), "step {step} is not in the middle");
+        command::run(&mut ground.up(options));
+        assert_eq!(state(ground, "dev"), whole, "after step {step}");
+        assert_eq!(ground.nodes("dev").len(), 2, "after step {step}");
+    }
+}
+
+fn down_leaves_what_it_did_not_make(ground: &Ground) {
+    command::run(&mut ground.podman(["volume", "create", "kind-registry-data"]));
+    command::run(&mut ground.kind(["create", "cluster", "--name", "mine", "--image", NODE_IMAGE]));
+    let node = ground.nodes("mine")[0].clone();
+    ground.on_node(&node, "mkdir -p /etc/containerd/certs.d/other:5000 && echo '# mine' >/etc/containerd/certs.d/other:5000/hosts.toml");
+    let config = ground.on_node(&node, "cat /etc/containerd/config.toml");
+    let before = ground.inventory();
+    command::run(&mut ground.up([]));
+    command::run(&mut ground.wharf(["down", "--delete-cluster", "--image"]));
+    assert_eq!(ground.nodes("mine"), [node.clone()]);
+    assert_eq!(ground.on_node(&node, "ls /etc/containerd/certs.d"), "other:5000");
+    assert_eq!(ground.on_node(&node, "cat /etc/containerd/config.toml"), config);
+    before.assert_same(&ground.inventory(), &[]);
+    // Twice is fine, and with nothing there, too.
+    command::run(&mut ground.wharf(["down", "--delete-cluster", "--image"]));
+    before.assert_same(&ground.inventory(), &[]);
+}
+
+fn several_clusters_have_one_registry(ground: &Ground) {
+    command::run(&mut ground.up(["--name", "one"]));
+    command::run(&mut ground.up(["--name", "two", "--workers", "1"]));
+    push(ground, "shared:1", "for both", "stream");
+    runs_everywhere(ground, "one", "shared:1", "for both");
+    runs_everywhere(ground, "two", "shared:1", "for both");
+    // A cluster that is made anew is wired by the next run.
+    command::run(&mut ground.kind(["delete", "cluster", "--name", "two"]));
+    command::run(&mut ground.kind(["create", "cluster", "--name", "two", "--image", NODE_IMAGE]));
+    command::run(&mut ground.up(["--no-cluster"]));
+    runs_everywhere(ground, "two", "shared:1", "for both");
+}

@@ -4,8 +4,8 @@ use thiserror::Error;
 
 use super::engine::EngineError;
 use super::hand::FileError;
-use super::proof::ProofError;
 use super::image::OwnImageError;
+use super::proof::ProofError;
 use super::receipt::ReceiptError;
 use super::secret::HeldError;
 use crate::process::RunError;

@@ -5,14 +5,11 @@
 //! kube-proxy. The host finds it by a port that leads into the control plane, which a cluster has from
 //! its making or never.
 
+mod deployment;
 mod manifest;
 mod own_image;
 
-use serde::Deserialize;
-use wharf_oci::{Algorithm, Digest};
-
 use super::config::{CLUSTER, Cluster, PORT};
-use super::engine::EngineError;
 use super::node::{self, Node, Role};
 use super::receipt::Made;
 use super::{Config, Finding, SetupError, Site, Step};
@@ -21,17 +18,12 @@ use super::{
 };
 use crate::failure::told;
 use crate::load::{self, Goods, LoadError, each};
-use crate::process::RunError;
+use deployment::{State, await_ready, finding, kubectl, own, silent, state, wanted};
 
 /// The port that every node has for it.
 pub const NODE_PORT: u16 = 30500;
 /// The namespace of its objects.
 pub const NAMESPACE: &str = "wharf";
-
-/// The control plane's own kubectl, as Kind calls it.
-const KUBECTL: [&str; 2] = ["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"];
-/// How long its pod may take to be ready; a new node needs half of it for itself.
-const ROLLOUT_MAX: &str = "--timeout=180s";
 
 /// The objects, for a person to read and apply.
 pub fn objects(config: &Config) -> String {
@@ -169,7 +161,7 @@ impl Step for InCluster {
             }
             State::Silent(words) => return Err(silent(&cluster, &words)),
         }
-        await_rollout(site, head)
+        await_ready(site, head)
     }
 
     fn undo(&self, site: &Site) -> Result<(), SetupError> {
@@ -195,7 +187,7 @@ impl Step for InCluster {
                 Some(head) => {
                     let mut words = vec!["delete"];
                     words.extend(object.iter().map(String::as_str));
-                    words.extend([IN_NAMESPACE, "--ignore-not-found"]);
+                    words.extend([deployment::IN_NAMESPACE, "--ignore-not-found"]);
                     kubectl(site, head, &words, &[])?;
                 }
                 None if all.iter().any(|node| node.cluster == *of) => {
@@ -208,13 +200,6 @@ impl Step for InCluster {
         }
         Ok(())
     }
-}
-
-/// [`NAMESPACE`] as kubectl is told of it.
-const IN_NAMESPACE: &str = "--namespace=wharf";
-
-fn own(site: &Site, kind: &str) -> String {
-    format!("{kind}/{}", site.config.registry)
 }
 
 fn running_of(site: &Site, cluster: &str) -> Result<Vec<Node>, SetupError> {
@@ -264,86 +249,6 @@ fn bring_image(site: &Site, nodes: &[Node], goods: &Goods) -> Result<(), SetupEr
     Ok(())
 }
 
-/// How the objects stand.
-#[derive(Debug, PartialEq, Eq)]
-enum State {
-    /// As they should, and the pod is ready.
-    Right,
-    /// The pod is not ready.
-    Waiting,
-    /// They are of another wharf, or another setting.
-    Other,
-    /// There are none.
-    Missing,
-    /// The API server does not answer. In whose words.
-    Silent(String),
-}
-
-fn state(site: &Site, head: &Node, goods: &Goods) -> Result<State, SetupError> {
-    let deployment = own(site, "deployment");
-    let get = ["get", &deployment, IN_NAMESPACE, "--ignore-not-found", "-o", "json"];
-    match site.engine.look(head.name(), &[&KUBECTL[..], &get].concat()) {
-        Ok(said) => Ok(judge(&said, &made_of(site, goods))),
-        Err(EngineError::Run(RunError::Failed { words, .. })) => {
-            Ok(State::Silent(words.lines().last().unwrap_or_default().to_owned()))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Judges what `kubectl get deployment -o json` says, which is nothing where there is nothing.
-fn judge(said: &str, made_of: &str) -> State {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Deployment {
-        metadata: Metadata,
-        status: Status,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Metadata {
-        annotations: std::collections::BTreeMap<String, String>,
-        generation: u64,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(default, rename_all = "camelCase")]
-    struct Status {
-        ready_replicas: u32,
-        observed_generation: u64,
-    }
-    if said.trim().is_empty() {
-        return State::Missing;
-    }
-    let Deployment { metadata, status } = serde_json::from_str(said).unwrap_or_default();
-    match metadata.annotations.get(manifest::MADE_OF) {
-        Some(stated) if stated == made_of => {}
-        _ => return State::Other,
-    }
-    let is_seen = status.observed_generation >= metadata.generation;
-    if is_seen && status.ready_replicas > 0 { State::Right } else { State::Waiting }
-}
-
-fn finding(cluster: &str, state: State) -> Option<Finding> {
-    let fault = |words: &str, fix: &str| Some(Finding::fault(cluster, words).mended_by(fix));
-    match state {
-        State::Right => None,
-        State::Waiting => fault("the registry's pod is not ready", "wait for it"),
-        State::Other => fault("the registry in it is of another wharf", "apply this one's"),
-        State::Missing => fault("has no registry in it", "apply the registry's objects"),
-        State::Silent(words) => Some(
-            Finding::fault(cluster, format!("its API server does not answer: {words}"))
-                .left_to_you("run `wharf up` again when it does"),
-        ),
-    }
-}
-
-fn silent(cluster: &str, words: &str) -> SetupError {
-    SetupError::Broken {
-        what: format!("the API server of {cluster} does not answer: {words}"),
-        hint: "run `wharf up --in-cluster` again when it does".into(),
-    }
-}
-
 /// That a cluster was made without a port for the host.
 fn unreachable_from_here(site: &Site, cluster: &str) -> Finding {
     let (name, port) = (&site.config.registry, site.config.port);
@@ -360,62 +265,11 @@ fn unreachable_from_here(site: &Site, cluster: &str) -> Finding {
     ))
 }
 
-/// The objects as they are applied.
-fn wanted(site: &Site, goods: &Goods) -> String {
-    let text = manifest::text(&site.config, goods.source.image().id.as_ref());
-    manifest::annotated(&text, &made_of(site, goods))
-}
-
-/// What tells objects from those of other settings or another image.
-fn made_of(site: &Site, goods: &Goods) -> String {
-    let text = manifest::text(&site.config, goods.source.image().id.as_ref());
-    Digest::of(Algorithm::Sha256, text.as_bytes()).hex()
-}
-
-fn kubectl(site: &Site, head: &Node, words: &[&str], input: &[u8]) -> Result<(), SetupError> {
-    Ok(site.engine.exec(head.name(), &[&KUBECTL[..], words].concat(), input)?)
-}
-
-/// Waits until the pod is ready, and says what to look at if it is not.
-fn await_rollout(site: &Site, head: &Node) -> Result<(), SetupError> {
-    let deployment = own(site, "deployment");
-    let waiting = ["rollout", "status", &deployment, IN_NAMESPACE, ROLLOUT_MAX];
-    kubectl(site, head, &waiting, &[]).map_err(|error| SetupError::Broken {
-        what: format!("the registry's pod does not get ready: {}", told(&error)),
-        hint: format!(
-            "`kubectl --context kind-{} {IN_NAMESPACE} describe pods` tells why",
-            head.cluster
-        ),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::setup::config::NewCluster;
     use crate::setup::site::tests::site;
-
-    fn deployment(made_of: &str, ready: u32, seen: u64) -> String {
-        serde_json::json!({
-            "metadata": { "annotations": { manifest::MADE_OF: made_of }, "generation": 2 },
-            "status": { "readyReplicas": ready, "observedGeneration": seen },
-        })
-        .to_string()
-    }
-
-    #[test]
-    fn a_deployment_is_judged_by_what_it_was_made_of_and_its_pod() {
-        for (said, state) in [
-            (String::new(), State::Missing),
-            ("{}".into(), State::Other),
-            (deployment("old", 1, 2), State::Other),
-            (deployment("this", 0, 2), State::Waiting),
-            (deployment("this", 1, 1), State::Waiting),
-            (deployment("this", 1, 2), State::Right),
-        ] {
-            assert_eq!(judge(&said, "this"), state, "{said}");
-        }
-    }
 
     #[test]
     fn it_is_not_set_up_beside_a_container() {

@@ -101,7 +101,8 @@ fn from_nothing_to_a_running_program_and_back(ground: &Ground) {
         "+ file .local/state/wharf/setup-kind-registry.json", // which says so
     ];
     // `wharf push` remembers digests, and Kind keeps its kubeconfig.
-    let own = ["+ file .cache", "+ file .kube/config", "+ image localhost/<none>", "+ image <none>"];
+    let own =
+        ["+ file .cache", "+ file .kube/config", "+ image localhost/<none>", "+ image <none>"];
     but_for(&before, &ground.inventory(), &kept, &own);
     command::run(&mut ground.wharf(["down", "--data", "--image"]));
     but_for(&before, &ground.inventory(), &[], &own);
@@ -215,13 +216,8 @@ fn killed_while_kind_works(ground: &Ground) {
     let options = ["--name", "dev", "--workers", "1", "--no-ingest"];
     command::run(&mut ground.up(options));
     let whole = state(ground, "dev");
-    let creating = |ground: &Ground| {
-        let calls = ground.changes();
-        let begin = calls.iter().position(|call| call.program == "kind").expect("kind was called");
-        let of_kind = |it: &&crate::watched::Call| !it.arguments.iter().any(|it| it == "--privileged");
-        (begin + 1, calls.iter().skip(begin).filter(of_kind).count())
-    };
-    let (begin, _) = creating(ground);
+    let calls = ground.changes();
+    let begin = 1 + calls.iter().position(|it| it.program == "kind").expect("kind was called");
     // In the middle of its work: the first node stands, it is being set up, it is about to join.
     for step in [begin + 2, begin + 6, begin + 12] {
         command::run(&mut ground.wharf(["down", "--delete-cluster"]));
@@ -242,7 +238,7 @@ fn down_leaves_what_it_did_not_make(ground: &Ground) {
     let before = ground.inventory();
     command::run(&mut ground.up([]));
     command::run(&mut ground.wharf(["down", "--delete-cluster", "--image"]));
-    assert_eq!(ground.nodes("mine"), [node.clone()]);
+    assert_eq!(ground.nodes("mine"), std::slice::from_ref(&node));
     assert_eq!(ground.on_node(&node, "ls /etc/containerd/certs.d"), "other:5000");
     assert_eq!(ground.on_node(&node, "cat /etc/containerd/config.toml"), config);
     before.assert_same(&ground.inventory(), &[]);

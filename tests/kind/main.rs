@@ -58,6 +58,7 @@ mod faults;
 mod fixture;
 mod ground;
 mod host;
+mod ingest;
 mod inventory;
 mod load;
 #[path = "../stage/machine.rs"]
@@ -88,6 +89,7 @@ fn trials() -> Vec<(&'static str, Run)> {
         fixture::trials(),
         load::trials(),
         host::trials(),
+        ingest::trials(),
         nodes::trials(),
         registry::trials(),
         up::trials(),

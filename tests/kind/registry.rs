@@ -5,7 +5,6 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Output;
 
 use serde_json::Value;
 
@@ -27,25 +26,23 @@ pub(crate) fn trials() -> Vec<(&'static str, Run)> {
         ("a_foreign_folder_is_gone_on_with", a_foreign_folder_is_gone_on_with),
         ("killed_at_any_step_no_image_is_lost", killed_at_any_step_no_image_is_lost),
         ("a_port_in_use_names_its_owner", a_port_in_use_names_its_owner),
-        ("ingest_is_set_up_and_left_out", ingest_is_set_up_and_left_out),
-        ("two_secrets_are_made_one", two_secrets_are_made_one),
         ("a_network_is_kinds_own", a_network_is_kinds_own),
         ("down_keeps_the_images_up_finds_them", down_keeps_the_images),
     ]
 }
 
-const REGISTRY: &str = "kind-registry";
+pub(crate) const REGISTRY: &str = "kind-registry";
 const VOLUME: &str = "kind-registry-data";
 /// The image `registry:2`, around the program that Debian builds.
 const FOREIGN: &str = "localhost/registry:2";
 
 /// `wharf up` of a registry alone, which must succeed.
-fn up<const N: usize>(ground: &Ground, options: [&str; N]) {
+pub(crate) fn up<const N: usize>(ground: &Ground, options: [&str; N]) {
     command::run(ground.up(["--no-cluster"]).args(options));
 }
 
 /// The same, which must fail; gives what it said.
-fn refused(ground: &Ground) -> String {
+pub(crate) fn refused(ground: &Ground) -> String {
     let output = command::output(&mut ground.up(["--no-cluster"]));
     assert!(!output.status.success(), "{}", command::words(&output));
     command::words(&output)
@@ -60,7 +57,7 @@ fn refused_at(ground: &Ground, port: u16) -> String {
 }
 
 /// What a container is made of.
-fn inspect(ground: &Ground, container: &str) -> Value {
+pub(crate) fn inspect(ground: &Ground, container: &str) -> Value {
     let printed = command::run(&mut ground.podman(["container", "inspect", container]));
     serde_json::from_str::<Value>(&printed).unwrap()[0].take()
 }
@@ -94,7 +91,7 @@ fn push(ground: &Ground, image: &str, road: &str) {
 }
 
 /// Whether an image is there with all its layers.
-fn has(ground: &Ground, image: &str) -> bool {
+pub(crate) fn has(ground: &Ground, image: &str) -> bool {
     let (name, tag) = image.split_once(':').unwrap();
     let Some(manifest) = get(ground, &format!("/v2/{name}/manifests/{tag}")) else { return false };
     let manifest: Value = serde_json::from_str(&manifest).unwrap();
@@ -350,70 +347,6 @@ fn a_port_in_use_names_its_owner(ground: &Ground) {
     assert!(words.contains("taken by the container squatter"), "{words}");
     let all = ["ps", "--all", "--format", "{{.Names}}"];
     assert_eq!(command::run(&mut ground.podman(all)), "squatter");
-}
-
-fn ingest(ground: &Ground, image: &str) -> Output {
-    let local = format!("localhost/{image}");
-    ground.build_greeter(&local, image);
-    let registry = ground.registry();
-    let push = ["push", "--via", "ingest", "--registry", &registry, &local];
-    command::output(&mut ground.wharf(push))
-}
-
-fn ingest_is_set_up_and_left_out(ground: &Ground) {
-    up(ground, []);
-    let pushed = ingest(ground, "ingested:1");
-    assert!(pushed.status.success(), "{}", command::words(&pushed));
-    assert!(has(ground, "ingested:1"));
-
-    up(ground, ["--no-ingest"]);
-    let mounts = inspect(ground, REGISTRY)["Mounts"].take();
-    assert_eq!(mounts.as_array().unwrap().len(), 1, "{mounts}");
-    let pushed = ingest(ground, "refused:1");
-    assert!(!pushed.status.success(), "{}", command::words(&pushed));
-    assert!(has(ground, "ingested:1"));
-
-    up(ground, []);
-    let pushed = ingest(ground, "again:1");
-    assert!(pushed.status.success(), "{}", command::words(&pushed));
-}
-
-fn two_secrets_are_made_one(ground: &Ground) {
-    // The user's own is kept.
-    let file = ground.home().join(".config/wharf/ingest-secret");
-    fs::create_dir_all(file.parent().unwrap()).unwrap();
-    fs::write(&file, "a-secret-of-the-users-own\n").unwrap();
-    let works = |what: &str| {
-        let pushed = ingest(ground, "ingested:1");
-        assert!(pushed.status.success(), "{what}: {}", command::words(&pushed));
-        let secrets = command::run(&mut ground.podman(["secret", "ls", "--format", "{{.Name}}"]));
-        assert_eq!(secrets.lines().count(), 1, "{what}: {secrets}");
-        secrets
-    };
-    up(ground, []);
-    let first = works("the user's own");
-
-    fs::write(&file, "another-secret-of-the-users-own\n").unwrap();
-    up(ground, []);
-    let second = works("another one");
-    assert_ne!(first, second);
-    assert_eq!(fs::read_to_string(&file).unwrap(), "another-secret-of-the-users-own\n");
-
-    // The engine's has another text than its name says, and the container was made with it.
-    command::run(&mut ground.podman(["secret", "rm", &second]));
-    let mut create = ground.podman(["secret", "create", &second, "-"]);
-    command::feed(&mut create, b"not-the-text-that-it-is-named-after");
-    command::run(&mut ground.podman(["rm", "--force", REGISTRY]));
-    up(ground, []);
-    assert_eq!(works("a wrong one of the engine's"), second);
-
-    command::run(&mut ground.wharf(["down"]));
-    assert!(file.exists(), "it was the user's");
-    assert_eq!(command::run(&mut ground.podman(["secret", "ls", "--quiet"])), "");
-
-    fs::write(&file, "short").unwrap();
-    let words = refused(ground);
-    assert!(words.contains("a secret has at least 16 characters"), "{words}");
 }
 
 fn a_network_is_kinds_own(ground: &Ground) {

@@ -110,7 +110,7 @@ fn an_older_image_of_ours_is_removed_when_nothing_uses_it_and_nobody_named_it() 
         step.apply(&site).unwrap();
         let removed = recorded.lines().contains(&format!("podman image rm {old}"));
         assert_eq!(removed, is_removed, "{labels} {names}");
-        assert_eq!(site.receipt.made(), [ours.clone()]);
+        assert_eq!(site.receipt.made(), std::slice::from_ref(&ours));
     }
 }
 

@@ -1,3 +1,5 @@
+//! What is made of a cluster that stands, is missing or is half-made, by recorded answers.
+
 use super::*;
 use crate::process::recorded::Answer;
 use crate::setup::site::tests::site;

@@ -82,7 +82,7 @@ pub fn put_back(
     Ok(())
 }
 
-/// Makes a file on a node what it was before [`write`].
+/// Makes a file on a node what it was before [`write()`].
 ///
 /// # Errors
 /// The file or the receipt cannot be written.

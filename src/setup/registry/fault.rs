@@ -249,7 +249,7 @@ mod tests {
         ] {
             assert_ne!(json, SOUND, "{fault:?}");
             let found = faults(&json, &wanted());
-            assert_eq!(found, [fault.clone()], "{json}");
+            assert_eq!(found, std::slice::from_ref(&fault), "{json}");
             assert_eq!(fault.mend(), mend);
             let finding = fault.finding(&wanted());
             assert!(finding.is_fault() && finding.mendable && !finding.words.is_empty());

@@ -58,6 +58,7 @@ mod faults;
 mod fixture;
 mod ground;
 mod host;
+mod in_cluster;
 mod ingest;
 mod inventory;
 mod load;
@@ -87,6 +88,7 @@ fn trials() -> Vec<(&'static str, Run)> {
     [
         faults::trials(),
         fixture::trials(),
+        in_cluster::trials(),
         load::trials(),
         host::trials(),
         ingest::trials(),

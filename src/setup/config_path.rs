@@ -39,7 +39,7 @@ impl Step for ConfigPath {
     }
 
     fn apply(&self, site: &Site) -> Result<(), SetupError> {
-        node::on_each(&node::running(site)?, |node| mend(site, node)).map(drop)
+        node::change_each(site, &node::running(site)?, |node| mend(site, node))
     }
 
     fn undo(&self, site: &Site) -> Result<(), SetupError> {

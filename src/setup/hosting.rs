@@ -33,12 +33,11 @@ impl Step for Hosting {
     }
 
     fn apply(&self, site: &Site) -> Result<(), SetupError> {
-        node::on_each(&heads(site)?, |head| match state(site, head)? {
+        node::change_each(site, &heads(site)?, |head| match state(site, head)? {
             State::Missing => apply(site, head, None),
             State::Old(before) => apply(site, head, Some(before)),
             State::Right | State::Foreign(_) | State::Silent(_) => Ok(()),
         })
-        .map(drop)
     }
 
     fn undo(&self, site: &Site) -> Result<(), SetupError> {
@@ -115,6 +114,11 @@ fn finding(cluster: &str, state: State) -> Finding {
 }
 
 fn state(site: &Site, head: &Node) -> Result<State, SetupError> {
+    asked(site, head, is_noted(site, head))
+}
+
+/// Asks a control plane. What names another registry is an old one of ours where `is_ours`.
+fn asked(site: &Site, head: &Node, is_ours: bool) -> Result<State, SetupError> {
     if head.is_planned() {
         return Ok(State::Missing);
     }
@@ -126,12 +130,14 @@ fn state(site: &Site, head: &Node) -> Result<State, SetupError> {
         }
         Err(error) => return Err(error.into()),
     };
-    let is_ours = site
-        .receipt
-        .made()
-        .iter()
-        .any(|made| matches!(made, Made::Hosting { cluster, .. } if *cluster == head.cluster));
     Ok(judge(&said, &wanted(site), is_ours))
+}
+
+/// Whether we wrote it, by the receipt.
+fn is_noted(site: &Site, head: &Node) -> bool {
+    let is_it =
+        |made: &Made| matches!(made, Made::Hosting { cluster, .. } if *cluster == head.cluster);
+    site.receipt.made().iter().any(is_it)
 }
 
 /// Judges what `kubectl get -o json` says, which is nothing where there is nothing.
@@ -176,12 +182,7 @@ fn manifest(text: &str) -> String {
 }
 
 fn apply(site: &Site, head: &Node, before: Option<String>) -> Result<(), SetupError> {
-    let is_noted = site
-        .receipt
-        .made()
-        .iter()
-        .any(|made| matches!(made, Made::Hosting { cluster, .. } if *cluster == head.cluster));
-    if !is_noted {
+    if !is_noted(site, head) {
         site.note(Made::Hosting { cluster: head.cluster.clone(), before })?;
     }
     put(site, head, &wanted(site))
@@ -194,15 +195,23 @@ fn put(site: &Site, head: &Node, text: &str) -> Result<(), SetupError> {
 
 /// Puts back what was there, or deletes the object; one of another registry is not ours any more.
 fn take_back(site: &Site, head: &Node, before: Option<&str>) -> Result<(), SetupError> {
-    match state(site, head)? {
+    // Whoever wrote it first: what names another registry now was changed by somebody since.
+    match asked(site, head, false)? {
         State::Missing => return Ok(()),
+        State::Foreign(host) => {
+            site.hand().say(format_args!(
+                "{}: the ConfigMap local-registry-hosting stays: it names another registry, {host}.",
+                head.cluster
+            ));
+            return Ok(());
+        }
         State::Silent(words) => {
             return Err(SetupError::Broken {
                 what: format!("its API server does not answer: {words}"),
                 hint: "run `wharf down` again when it does".into(),
             });
         }
-        State::Right | State::Old(_) | State::Foreign(_) => {}
+        State::Right | State::Old(_) => {}
     }
     match before {
         Some(before) => put(site, head, before),
@@ -247,5 +256,28 @@ mod tests {
         assert_eq!(judged(&other, false), State::Foreign("localhost:5001".into()));
         assert_eq!(judged(&other, true), State::Old(other.clone()));
         assert_eq!(judged("no: [", false), State::Old("no: [".into()));
+    }
+
+    #[test]
+    fn what_somebody_changed_since_is_not_taken_back() {
+        for (host, is_deleted) in [("localhost:5000", true), ("localhost:7000", false)] {
+            let get = said(&format!("host: \"{host}\"\n"));
+            let (site, recorded) = site([
+                (
+                    "podman exec head kubectl --kubeconfig=/etc/kubernetes/admin.conf get",
+                    Ok(get.into()),
+                ),
+                (
+                    "podman exec head kubectl --kubeconfig=/etc/kubernetes/admin.conf delete",
+                    Ok(Vec::new()),
+                ),
+            ]);
+            let mut head = node::planned("dev", &[Role::ControlPlane]).remove(0);
+            (head.container.name, head.container.id) = ("head".into(), "1".into());
+            site.note(Made::Hosting { cluster: "dev".into(), before: None }).unwrap();
+            take_back(&site, &head, None).unwrap();
+            let deleted = recorded.lines().iter().any(|line| line.contains(" delete "));
+            assert_eq!(deleted, is_deleted, "{host}");
+        }
     }
 }

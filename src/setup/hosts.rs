@@ -35,7 +35,7 @@ impl Step for Hosts {
     }
 
     fn apply(&self, site: &Site) -> Result<(), SetupError> {
-        node::on_each(&node::running(site)?, |node| wire(site, node)).map(drop)
+        node::change_each(site, &node::running(site)?, |node| wire(site, node))
     }
 
     fn undo(&self, site: &Site) -> Result<(), SetupError> {

@@ -108,6 +108,21 @@ pub fn count(nodes: usize) -> String {
     format!("{nodes} node{}", if nodes == 1 { "" } else { "s" })
 }
 
+/// Changes several nodes at once; one after the other in a dry run, which tells of it in their order.
+///
+/// # Errors
+/// As those of [`on_each`].
+pub fn change_each(
+    site: &Site,
+    nodes: &[Node],
+    change: impl Fn(&Node) -> Result<(), SetupError> + Sync,
+) -> Result<(), SetupError> {
+    match site.hand().is_dry() {
+        true => nodes.iter().try_for_each(change),
+        false => on_each(nodes, change).map(drop),
+    }
+}
+
 /// Does the same on several nodes at once: most of the time on each is the engine's.
 ///
 /// # Errors

@@ -47,7 +47,7 @@ impl Step for NoProxy {
     }
 
     fn apply(&self, site: &Site) -> Result<(), SetupError> {
-        node::on_each(&node::running(site)?, |node| {
+        node::change_each(site, &node::running(site)?, |node| {
             let Some(missing) = missing(site, node)? else { return Ok(()) };
             keeping::write(site, node, DROP_IN, None, &drop_in(&missing.no_proxy))?;
             containerd::reload(site, node)

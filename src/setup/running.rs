@@ -51,7 +51,7 @@ impl Step for RunningNodes {
             site.engine.act(["start", &container.name])?;
         }
         let was_standing = |node: &Node| standing.iter().any(|it| it.name == node.name());
-        node::on_each(&node::running(site)?, |node| match was_standing(node) {
+        node::change_each(site, &node::running(site)?, |node| match was_standing(node) {
             true => containerd::wait(site, node),
             false if Inside::read(site, node)?.is_containerd_running => Ok(()),
             false => containerd::reload(site, node),

@@ -91,7 +91,7 @@ pub fn take_over(site: &Site, wanted: &Wanted, standing: &Standing) -> Result<()
         });
     }
     let root = store::root_of(container);
-    if standing.volume.is_none() && root != store::ROOT {
+    if standing.volume.is_none() {
         let engine = site.engine.kind().program();
         return Err(SetupError::InTheWay {
             what: format!("the images of {name} are in its folder {root}, which is in no volume"),
@@ -194,5 +194,28 @@ fn remove_old_secrets(site: &Site, wanted: &Wanted) -> Result<(), SetupError> {
     match &wanted.ingest {
         Some(shown) => secret::remove_old(site, &shown.secret),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::site::tests::site;
+
+    #[test]
+    fn images_that_are_in_nothing_but_a_container_are_not_lost_with_it() {
+        let (mut site, recorded) = site([
+            ("podman info", Ok(br#"{"host":{"arch":"amd64"},"store":{"graphRoot":"/x"},"version":{"Version":"5.6.2"}}"#.into())),
+            ("podman image inspect", Err("no such image".into())),
+        ]);
+        (site.config.replace_registry, site.config.ingest) = (true, false);
+        let wanted = Wanted::read(&site).unwrap();
+        let asked = recorded.lines().len();
+        let container = Container { name: wanted.name.clone(), ..Container::default() };
+        let standing =
+            Standing { container, is_ours: false, port: None, volume: None, ingest: false };
+        let error = take_over(&site, &wanted, &standing).unwrap_err();
+        assert!(error.to_string().contains("in no volume"), "{error}");
+        assert_eq!(recorded.lines().len(), asked, "{:?}", recorded.lines());
     }
 }

@@ -104,5 +104,48 @@ cat >"$1.new"
 chmod 644 "$1.new"
 mv -T "$1.new" "$1""#;
     let words = ["sh", "-ec", WRITE, "sh", path];
-    Ok(site.engine.exec(node.name(), &words, text.as_bytes())?)
+    if !holds_login(text) {
+        return Ok(site.engine.exec(node.name(), &words, text.as_bytes())?);
+    }
+    let program = site.engine.program([&["exec", "-i", node.name()][..], &words].concat());
+    let shown = " # its text is not shown: there are logins in it";
+    Ok(site.hand().stream(&program, shown, &mut |stdin| stdin.write_all(text.as_bytes()))?)
+}
+
+/// Whether containerd's configuration has a login of a registry in it.
+fn holds_login(text: &str) -> bool {
+    let keys = text.lines().filter_map(|line| line.split_once('=')).map(|(key, _)| key.trim());
+    let mut names = keys.map(|key| key.rsplit('.').next().unwrap_or(key).trim_matches('"'));
+    names.any(|name| ["auth", "password", "identitytoken"].contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::process::recorded::Recorded;
+    use crate::report::Report;
+    use crate::setup::engine::{Engine, Kind};
+    use crate::setup::hand::{Hand, Manner};
+    use crate::setup::node::{self, Role};
+    use crate::setup::site::tests::site;
+
+    #[test]
+    fn logins_of_registries_are_not_shown() {
+        let (mut site, _) = site([]);
+        let hand = Hand::new(Arc::new(Recorded::new([])), Manner::Dry, Report::new(false));
+        site.engine = Engine::new(Kind::Podman, hand);
+        let node = node::planned("dev", &[Role::ControlPlane]).remove(0);
+        for (text, is_shown) in [
+            ("version = 2\n[a]\nhush = 1\n", true),
+            ("version = 2\n[a.auth]\n  password = \"hush\"\n", false),
+            ("version = 2\na.\"x\".auth = { password = \"hush\" }\n", false),
+        ] {
+            put(&site, &node, "/etc/containerd/config.toml", text).unwrap();
+            let shown = site.hand().shown.lock().unwrap().pop().unwrap();
+            assert!(shown.contains("config.toml"), "{shown}");
+            assert_eq!(shown.contains("hush"), is_shown, "{shown}");
+        }
+    }
 }

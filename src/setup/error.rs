@@ -79,6 +79,11 @@ impl SetupError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Engine(EngineError::Run(RunError::Failed { words, .. }))
+                if words.to_lowercase().contains("connect") =>
+            {
+                Some("`wharf doctor` says why the engine does not answer".into())
+            }
             Self::Engine(EngineError::Run(error)) | Self::Run(error) => of_run(error),
             Self::NoEngine => Some(
                 "install Podman (https://podman.io/docs/installation); on macOS then run `podman \

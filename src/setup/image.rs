@@ -231,6 +231,12 @@ fn remove_all_but(site: &Site, kept: &str) -> Result<(), SetupError> {
             continue;
         }
         if let Some(image) = site.engine.image(name)? {
+            // Somebody may have given the name to an image of their own since.
+            if !is_wharf(&image) && image::builder() != Some(name.as_str()) {
+                site.hand().say(format_args!("the image {name} stays: it is not wharf's"));
+                site.strike(&made)?;
+                continue;
+            }
             if !site.engine.users_of(&image.id)?.is_empty() {
                 continue;
             }

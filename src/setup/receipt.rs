@@ -127,10 +127,28 @@ pub struct Receipt {
 }
 
 /// The receipt as it lies in its file.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Written {
     version: u32,
     made: BTreeSet<Made>,
+}
+
+/// What is read of it first: the rest of a newer one may not be understood.
+#[derive(Deserialize)]
+struct Form {
+    version: u32,
+}
+
+impl Made {
+    /// Whether no wharf ever makes such a thing, so that it is none of ours to remove: the file was
+    /// changed by somebody. What an engine or Kind made tells by itself whose it is.
+    fn is_stray(&self) -> bool {
+        match self {
+            Self::Secret { name } => !name.contains("-ingest-"),
+            Self::Hosts { host, .. } => host.contains('/') || host.starts_with(['.', '-']),
+            _ => false,
+        }
+    }
 }
 
 /// The form of the file.
@@ -157,6 +175,14 @@ pub enum ReceiptError {
         #[source]
         source: serde_json::Error,
     },
+    /// It names what wharf does not make.
+    #[error("{} names {name}, which wharf never made", path.display())]
+    Stray {
+        /// The file.
+        path: PathBuf,
+        /// What it names.
+        name: String,
+    },
     /// The file is of a newer wharf.
     #[error("{} was written by a newer wharf", path.display())]
     Newer {
@@ -174,16 +200,25 @@ impl Receipt {
     /// # Errors
     /// The file cannot be read, or is none of ours.
     pub fn read(path: PathBuf) -> Result<Self, ReceiptError> {
-        let written = match fs::read(&path) {
-            Ok(text) => serde_json::from_slice::<Written>(&text)
-                .map_err(|source| ReceiptError::Content { path: path.clone(), source })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Written::default(),
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self { path, made: Mutex::default() });
+            }
             Err(source) => return Err(ReceiptError::Read { path, source }),
         };
-        if written.version > VERSION {
+        if serde_json::from_slice(&text).is_ok_and(|Form { version }| version > VERSION) {
             return Err(ReceiptError::Newer { path });
         }
-        Ok(Self { path, made: Mutex::new(written.made) })
+        let made = match serde_json::from_slice(&text) {
+            Ok(Written { made, .. }) => made,
+            Err(source) => return Err(ReceiptError::Content { path, source }),
+        };
+        if let Some(stray) = made.iter().find(|made| made.is_stray()) {
+            let name = serde_json::to_string(stray).unwrap_or_default();
+            return Err(ReceiptError::Stray { path, name });
+        }
+        Ok(Self { path, made: Mutex::new(made) })
     }
 
     /// Everything that was made.
@@ -229,5 +264,48 @@ impl Receipt {
 
     fn locked(&self) -> MutexGuard<'_, BTreeSet<Made>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Receipt, ReceiptError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("setup.json");
+        fs::write(&path, text).unwrap();
+        Receipt::read(path)
+    }
+
+    #[test]
+    fn one_of_a_newer_wharf_is_told_from_one_that_is_broken() {
+        for text in ["", "{", "[]", "null", r#"{"version":1,"made":[{"made":"moon"}]}"#] {
+            assert!(matches!(read(text), Err(ReceiptError::Content { .. })), "{text}");
+        }
+        for text in [r#"{"version":2,"made":[{"made":"moon"}]}"#, r#"{"version":2}"#] {
+            assert!(matches!(read(text), Err(ReceiptError::Newer { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_that_names_what_wharf_never_makes_is_refused() {
+        let with = |made: &str| read(&format!(r#"{{"version":1,"made":[{made}]}}"#));
+        for stray in [
+            r#"{"made":"secret","name":"database"}"#,
+            r#"{"made":"hosts","node":"n","host":"../../other"}"#,
+            r#"{"made":"hosts","node":"n","host":".."}"#,
+        ] {
+            let error = with(stray).unwrap_err();
+            assert!(matches!(error, ReceiptError::Stray { .. }), "{error}");
+            assert!(error.to_string().contains(stray), "{error}");
+        }
+        for ours in [
+            r#"{"made":"secret","name":"kind-registry-ingest-96c6e05b"}"#,
+            r#"{"made":"hosts","node":"n","host":"localhost:5000"}"#,
+            r#"{"made":"hosts","node":"n","host":"_default"}"#,
+        ] {
+            assert_eq!(with(ours).unwrap().made().len(), 1);
+        }
     }
 }

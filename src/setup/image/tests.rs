@@ -53,6 +53,9 @@ fn absent() -> Answer {
     Err("Error: localhost/wharf:1.0.0: image not known".into())
 }
 
+/// The label of our own images.
+const WHARF: &str = r#""org.opencontainers.image.title":"wharf""#;
+
 #[test]
 fn the_image_of_this_program_is_known_by_its_id() {
     let step = step(|| None);
@@ -89,10 +92,9 @@ fn an_image_that_is_missing_is_loaded() {
 #[test]
 fn an_older_image_of_ours_is_removed_when_nothing_uses_it_and_nobody_named_it() {
     let ours = Made::Image { name: "localhost/wharf:1.0.0".into() };
-    let wharf = r#""org.opencontainers.image.title":"wharf""#;
     for (labels, names, is_removed) in [
-        (wharf, "", true),
-        (wharf, r#""localhost/kept:1""#, false),
+        (WHARF, "", true),
+        (WHARF, r#""localhost/kept:1""#, false),
         // Somebody else's, under our name.
         ("", "", false),
     ] {
@@ -119,7 +121,7 @@ fn an_image_that_a_container_is_made_of_stays() {
     let step = step(|| None);
     let (mut site, recorded) = site([
         ("podman info", info("amd64")),
-        ("podman image inspect", inspected(&"0".repeat(64), "")),
+        ("podman image inspect", inspected(&"0".repeat(64), WHARF)),
         ("podman ps", Ok(b"kind-registry\n".to_vec())),
     ]);
     site.config.removal.image = true;
@@ -133,7 +135,7 @@ fn an_image_that_a_container_is_made_of_stays() {
 fn an_image_goes_only_where_that_is_asked_for() {
     let step = step(|| None);
     let (mut site, recorded) = site([
-        ("podman image inspect", inspected(&"0".repeat(64), "")),
+        ("podman image inspect", inspected(&"0".repeat(64), WHARF)),
         ("podman ps", Ok(Vec::new())),
         ("podman image rm", Ok(Vec::new())),
     ]);
@@ -144,6 +146,19 @@ fn an_image_goes_only_where_that_is_asked_for() {
     step.undo(&site).unwrap();
     assert!(recorded.lines().contains(&"podman image rm localhost/wharf:1.0.0".into()));
     assert_eq!(site.receipt.made(), []);
+}
+
+#[test]
+fn an_image_of_somebody_elses_stays_whatever_the_receipt_says() {
+    let step = step(|| None);
+    let (mut site, recorded) = site([
+        ("podman image inspect", inspected(&"0".repeat(64), "")),
+        ("podman ps", Ok(Vec::new())),
+    ]);
+    site.config.removal.image = true;
+    site.note(Made::Image { name: "localhost/precious:1".into() }).unwrap();
+    step.undo(&site).unwrap();
+    assert!(!recorded.lines().iter().any(|line| line.contains("image rm")));
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub mod secret;
 pub mod site;
 #[cfg(test)]
 mod transcripts;
+pub mod turn;
 pub mod walk;
 
 use std::fmt;

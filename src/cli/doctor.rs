@@ -42,6 +42,7 @@ pub struct DoctorArgs {
 
 /// Looks, mends if it was asked to, and tells.
 pub fn run(args: DoctorArgs, report: &Report) -> Result<(), Failure> {
+    let _turn = args.fix.then(|| args.setup.turn(report));
     let mut site = args.setup.site(args.setup.config(), false, report)?;
     // What was left out on purpose is no fault.
     if let Ok(Some(standing)) = Standing::read(&site) {

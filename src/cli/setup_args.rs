@@ -6,8 +6,10 @@ use crate::process::{Machine, Runner};
 use crate::report::Report;
 use crate::setup::config::{Cluster, NETWORK, PORT, REGISTRY, Removal, VOLUME};
 use crate::setup::hand::Manner;
+use crate::setup::place::Places;
 use crate::setup::receipt::{Made, Receipt};
 use crate::setup::registry;
+use crate::setup::turn::Turn;
 use crate::setup::{Config, SetupError, Site, in_cluster};
 
 /// The image that wharf is in its container.
@@ -71,6 +73,12 @@ impl SetupArgs {
         self.verbose
     }
 
+    /// The turn of a run that changes something, to be taken before [`Self::site`] reads what stands; it
+    /// waits until other runs have ended.
+    pub fn turn(&self, report: &Report) -> Option<Turn> {
+        Places::read().map(|places| Turn::take(&places, report))
+    }
+
     /// The site, changed in a manner; the registry's port is the one that it has or had, if that is known.
     ///
     /// # Errors
@@ -92,6 +100,15 @@ impl SetupArgs {
         }
         Ok(site)
     }
+}
+
+/// The registry that was set up, by what is written down of it alone: its port on this machine, and its
+/// name for pods. Of several the one of the usual name, or of the name that the environment has.
+pub fn set_up() -> Option<(u16, String)> {
+    let stated = std::env::var("WHARF_REGISTRY_NAME").ok();
+    let registry = stated.filter(|it| name(it).is_ok()).unwrap_or_else(|| REGISTRY.to_owned());
+    let receipt = Receipt::read(Places::read()?.receipt(&registry)).ok()?;
+    Some((last_port(&receipt)?, format!("{registry}:{PORT}")))
 }
 
 /// The port that the registry had, or else the one that nodes were told of when they were wired.

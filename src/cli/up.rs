@@ -104,6 +104,7 @@ pub fn run(args: UpArgs, report: &Report) -> Result<(), Failure> {
         let objects = in_cluster::objects(&Config { port, ..args.config() });
         return Ok(report.bytes(objects.as_bytes())?);
     }
+    let _turn = (!args.dry_run).then(|| args.setup.turn(report));
     let mut site = args.setup.site(args.config(), args.dry_run, report)?;
     if let Some(port) = args.port {
         site.config.port = port;

@@ -72,10 +72,13 @@ fn quoted(word: &OsStr) -> String {
 }
 
 impl fmt::Display for Program {
-    /// As one would type it, for people; not quoted for a shell.
+    /// As one would type it, for people; not quoted for a shell, and of a script the first line alone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.name.to_string_lossy().fmt(f)?;
-        self.arguments.iter().try_for_each(|word| write!(f, " {}", word.to_string_lossy()))
+        self.arguments.iter().try_for_each(|word| match word.to_string_lossy().split_once('\n') {
+            Some((first, _)) => write!(f, " {first} …"),
+            None => write!(f, " {}", word.to_string_lossy()),
+        })
     }
 }
 
@@ -119,5 +122,10 @@ mod tests {
             program.line(),
             r#"KIND_EXPERIMENTAL_PROVIDER=podman podman exec node sh -c "echo 'a b' > "'$c'"#
         );
+    }
+    #[test]
+    fn of_a_script_people_are_told_the_first_line() {
+        let program = Program::new("podman", ["exec", "sh", "-c", "cd /etc\nmkdir a", "b"]);
+        assert_eq!(program.to_string(), "podman exec sh -c cd /etc … b");
     }
 }

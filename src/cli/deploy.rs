@@ -15,6 +15,7 @@ use crate::cli::project_args::ProjectArgs;
 use crate::cli::push::destination::{Registries, pod_registry};
 use crate::cli::registries::by_rules;
 use crate::cli::remote::{RemoteError, TrustArgs, ask};
+use crate::cli::setup_args::set_up;
 use crate::config::value;
 use crate::deploy::image::Meant;
 use crate::deploy::kubectl::{Aim, Kubectl};
@@ -70,11 +71,11 @@ pub struct DeployArgs {
     #[arg(long)]
     dry_run: bool,
 
-    /// The registry that was pushed to [default: that of wharf.toml, else localhost:5000]
+    /// The registry that was pushed to [default: that of wharf.toml, or of `wharf up`, else localhost:5000]
     #[arg(long, value_name = "HOST:PORT", env = "WHARF_REGISTRY")]
     registry: Option<RegistryAddress>,
 
-    /// What pods call it [default: that of wharf.toml, else kind-registry:5000]
+    /// What pods call it [default: that of wharf.toml, or of `wharf up`, else kind-registry:5000]
     #[arg(long, value_name = "HOST:PORT", env = "WHARF_POD_REGISTRY", value_parser = pod_registry)]
     pod_registry: Option<String>,
 
@@ -139,7 +140,7 @@ pub fn run(args: DeployArgs, report: &Report) -> Result<(), Failure> {
         report.say(format_args!("{} is left out: no Kubernetes object is in it", path.display()));
     }
     let registries =
-        Registries::of(args.registry.clone(), args.pod_registry.clone(), Some(&project));
+        Registries::of(args.registry.clone(), args.pod_registry.clone(), Some(&project), set_up());
     let meant = project.images.iter().map(|image| Meant::of(&image.name, &registries));
     let meant: Vec<_> = meant.collect::<Result<_, _>>().map_err(RemoteError::Address)?;
     let named = deployment.named(&meant)?;

@@ -28,6 +28,7 @@ use crate::cli::finder::surroundings::Surroundings;
 use crate::cli::progress::layers::Shown;
 use crate::cli::project_args::ProjectArgs;
 use crate::cli::remote::TrustArgs;
+use crate::cli::setup_args::set_up;
 use crate::cli::voice::Voice;
 use crate::failure::Failure;
 use crate::process::{Machine, Runner};
@@ -62,7 +63,7 @@ pub struct PushArgs {
     images: Vec<String>,
 
     /// The registry to push to, whatever the names say; also `WHARF_REGISTRY`, which leaves names alone
-    /// that have a registry of their own [default: localhost:5000]
+    /// that have a registry of their own [default: the one of `wharf up`, else localhost:5000]
     #[arg(long, value_name = "HOST:PORT")]
     registry: Option<RegistryAddress>,
 
@@ -70,7 +71,7 @@ pub struct PushArgs {
     #[arg(long, hide = true, value_name = "WHARF_REGISTRY", env = "WHARF_REGISTRY")]
     local_registry: Option<RegistryAddress>,
 
-    /// What pods call the local registry [default: kind-registry:5000]
+    /// What pods call the local registry [default: as `wharf up` says, else kind-registry:5000]
     #[arg(long, value_name = "HOST:PORT", env = "WHARF_POD_REGISTRY", value_parser = pod_registry)]
     pod_registry: Option<String>,
 
@@ -163,7 +164,7 @@ fn job(args: PushArgs, report: Report) -> Result<Job, Failure> {
         (of_project || args.project.is_named()).then(|| args.project.project()).transpose()?;
     let registries = Registries {
         forced: args.registry,
-        ..Registries::of(args.local_registry, args.pod_registry, project.as_ref())
+        ..Registries::of(args.local_registry, args.pod_registry, project.as_ref(), set_up())
     };
     let secret = match args.via {
         Some(Via::Stream) => None,

@@ -204,6 +204,20 @@ fn a_dry_run_shows_what_would_be_applied_and_applies_nothing() {
 }
 
 #[test]
+fn the_registry_is_the_one_that_was_set_up() {
+    let Some(stage) = Stage::new(Story::Starts, "a deployment from the registry of wharf up")
+    else {
+        return;
+    };
+    let port = stage.registry.address().port();
+    let receipt = format!(r#"{{"version":1,"made":[{{"made":"port","port":{port}}}]}}"#);
+    stage.write(".local/state/wharf/setup-kind-registry.json", &receipt);
+    let mut command = stage.deploy(["--dry-run"]);
+    let (shown, _) = said(command.env_remove("WHARF_REGISTRY"));
+    assert!(shown.contains(&stage.pinned()), "{shown}");
+}
+
+#[test]
 fn the_cluster_is_the_one_that_is_meant_and_never_the_current_one() {
     let Some(stage) = Stage::new(Story::Starts, "a deployment to one of two clusters") else {
         return;

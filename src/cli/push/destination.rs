@@ -47,15 +47,21 @@ pub struct Destination {
 }
 
 impl Registries {
-    /// The local registry as it was told, or else as a project says, or else as usual.
+    /// The local registry as it was told, or else as a project says, or else as it was set up: its port
+    /// here, and its name for pods; or else as usual.
     #[expect(clippy::expect_used, reason = "a constant that is an address")]
     pub fn of(
         local: Option<RegistryAddress>,
         pods: Option<String>,
         project: Option<&Project>,
+        set_up: Option<(u16, String)>,
     ) -> Self {
         let local = local.or_else(|| project?.registry.clone());
         let pods = pods.or_else(|| project?.pod_registry.clone());
+        // What pods call the one that was set up is no name of another.
+        let set_up = set_up.filter(|_| local.is_none());
+        let pods = pods.or_else(|| Some(set_up.as_ref()?.1.clone()));
+        let local = local.or_else(|| format!("localhost:{}", set_up.as_ref()?.0).parse().ok());
         Self {
             local: local.unwrap_or_else(|| LOCAL.parse().expect("the local registry's address")),
             forced: None,
@@ -241,5 +247,20 @@ mod tests {
             assert_eq!(names[0], typed);
             assert_eq!(names.get(1).map(String::as_str), second, "{typed}");
         }
+    }
+
+    #[test]
+    fn the_registry_is_where_it_was_told_or_was_set_up() {
+        let set_up = || Some((5001, "demo:5000".to_owned()));
+        let of = |told: Option<&str>, pods: Option<&str>, set_up| {
+            let told = told.map(|it| it.parse().unwrap());
+            let found = Registries::of(told, pods.map(str::to_owned), None, set_up);
+            (found.local.name().to_owned(), found.pods)
+        };
+        let names = |local: &str, pods: &str| (local.to_owned(), pods.to_owned());
+        assert_eq!(of(None, None, None), names(LOCAL, PODS));
+        assert_eq!(of(None, None, set_up()), names("localhost:5001", "demo:5000"));
+        assert_eq!(of(None, Some("a:1"), set_up()), names("localhost:5001", "a:1"));
+        assert_eq!(of(Some("localhost:7000"), None, set_up()), names("localhost:7000", PODS));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::cli::setup_args::SetupArgs;
 use crate::failure::Failure;
@@ -61,8 +61,23 @@ pub fn run(args: DownArgs, report: &Report) -> Result<(), Failure> {
 /// What a run took down.
 #[derive(Debug, Serialize)]
 struct TakenDown {
+    #[serde(serialize_with = "outlined")]
     removed: Vec<Made>,
+    #[serde(serialize_with = "outlined")]
     kept: Vec<Made>,
+}
+
+/// Without the texts of files: containerd's configuration may hold passwords.
+fn outlined<S: Serializer>(made: &[Made], serializer: S) -> Result<S::Ok, S::Error> {
+    let outline = |made: &Made| {
+        let mut made = serde_json::to_value(made)?;
+        if let Some(fields) = made.as_object_mut() {
+            fields.retain(|name, _| name != "before" && name != "after");
+        }
+        Ok(made)
+    };
+    let outlines: Result<Vec<_>, serde_json::Error> = made.iter().map(outline).collect();
+    outlines.map_err(serde::ser::Error::custom)?.serialize(serializer)
 }
 
 impl TakenDown {
@@ -139,5 +154,18 @@ mod tests {
         assert_eq!(taken.to_string(), expected);
         let nothing = TakenDown::of(&[], &[]).to_string();
         assert_eq!(nothing, "There is nothing that `wharf up` made.\n");
+    }
+
+    #[test]
+    fn the_texts_of_files_are_nobodys_business() {
+        let file = Made::NodeFile {
+            node: "node".into(),
+            container: "1".into(),
+            path: "/etc/containerd/config.toml".into(),
+            before: Some("password = \"hush\"".into()),
+            after: "password = \"hush\"".into(),
+        };
+        let text = serde_json::to_string(&TakenDown::of(&[file], &[])).unwrap();
+        assert!(text.contains("config.toml") && !text.contains("hush"), "{text}");
     }
 }

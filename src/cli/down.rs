@@ -46,6 +46,7 @@ pub struct DownArgs {
 pub fn run(args: DownArgs, report: &Report) -> Result<(), Failure> {
     let removal = Removal { data: args.data, clusters: args.delete_cluster, image: args.image };
     let config = Config { removal, ..args.setup.config() };
+    let _turn = (!args.dry_run).then(|| args.setup.turn(report));
     let site = args.setup.site(config, args.dry_run, report)?;
     let before = site.receipt.made();
     for step in steps().iter().rev() {

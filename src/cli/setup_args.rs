@@ -7,7 +7,6 @@ use crate::report::Report;
 use crate::setup::config::{Cluster, NETWORK, PORT, REGISTRY, Removal, VOLUME};
 use crate::setup::hand::Manner;
 use crate::setup::place::Places;
-use crate::setup::place::Places;
 use crate::setup::receipt::{Made, Receipt};
 use crate::setup::registry;
 use crate::setup::turn::Turn;
@@ -101,15 +100,6 @@ impl SetupArgs {
         }
         Ok(site)
     }
-}
-
-/// The registry that was set up, by what is written down of it alone: its port on this machine, and its
-/// name for pods. Of several the one of the usual name, or of the name that the environment has.
-pub fn set_up() -> Option<(u16, String)> {
-    let stated = std::env::var("WHARF_REGISTRY_NAME").ok();
-    let registry = stated.filter(|it| name(it).is_ok()).unwrap_or_else(|| REGISTRY.to_owned());
-    let receipt = Receipt::read(Places::read()?.receipt(&registry)).ok()?;
-    Some((last_port(&receipt)?, format!("{registry}:{PORT}")))
 }
 
 /// The registry that was set up, by what is written down of it alone: its port on this machine, and its

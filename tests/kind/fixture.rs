@@ -56,6 +56,7 @@ fn start_registry(ground: &Ground, node: &str) {
 }
 
 fn a_cluster_wired_by_hand_pulls_on_every_node(ground: &Ground) {
+    ground.load_wharf();
     let before = ground.inventory();
     create(ground, CONFIGURATION);
     let nodes = ground.nodes(CLUSTER);
@@ -98,7 +99,6 @@ fn a_cluster_wired_by_hand_pulls_on_every_node(ground: &Ground) {
     let but = [
         "+ network kind",
         "+ image localhost/greeter:1",
-        "+ image localhost/wharf:",
         "+ file .kube/config",
         "+ file .cache/wharf/",
     ];

@@ -39,7 +39,10 @@ fn ask(mut stream: TcpStream, address: SocketAddr) -> io::Result<String> {
     stream.set_read_timeout(Some(PART_MAX))?;
     stream.set_write_timeout(Some(PART_MAX))?;
     let port = address.port();
-    write!(stream, "GET /v2/ HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n")?;
+    // In one piece: an answer to half a question is lost with the connection.
+    let question =
+        format!("GET /v2/ HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n");
+    stream.write_all(question.as_bytes())?;
     let mut answer = Vec::new();
     // One that keeps the connection has said enough by then.
     _ = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer);

@@ -96,7 +96,9 @@ impl SetupError {
             }
             Self::NoHome => Some("set HOME to your home folder".into()),
             Self::InTheWay { hint, .. } | Self::Broken { hint, .. } => Some(hint.clone()),
-            Self::Receipt(ReceiptError::Content { path, .. }) => Some(format!(
+            Self::Receipt(
+                ReceiptError::Content { path, .. } | ReceiptError::Stray { path, .. },
+            ) => Some(format!(
                 "remove {} if nothing is set up, or look at it: `wharf down` needs it",
                 path.display()
             )),

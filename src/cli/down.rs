@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::cli::setup_args::SetupArgs;
-use crate::failure::Failure;
+use crate::failure::{Failure, told as told_of};
 use crate::report::Report;
 use crate::setup::config::Removal;
 use crate::setup::receipt::Made;
@@ -49,14 +49,19 @@ pub fn run(args: DownArgs, report: &Report) -> Result<(), Failure> {
     let _turn = (!args.dry_run).then(|| args.setup.turn(report));
     let site = args.setup.site(config, args.dry_run, report)?;
     let before = site.receipt.made();
+    // What cannot be taken down keeps nothing else standing.
+    let mut failures = Vec::new();
     for step in steps().iter().rev() {
-        step.undo(&site)?;
+        failures.extend(step.undo(&site).err());
     }
     site.strike(&Made::Unproven)?;
-    match args.dry_run {
-        true => Ok(()),
-        false => Ok(report.data(&TakenDown::of(&before, &site.receipt.made()))?),
+    if !args.dry_run {
+        report.data(&TakenDown::of(&before, &site.receipt.made()))?;
     }
+    let mut failures = failures.into_iter();
+    let first = failures.next();
+    failures.for_each(|failure| report.say(format_args!("wharf: {}", told_of(&failure))));
+    first.map_or(Ok(()), |failure| Err(failure.into()))
 }
 
 /// What a run took down.
@@ -137,7 +142,11 @@ fn told(made: &Made) -> Option<String> {
         Made::InCluster { cluster } => format!("the registry in {cluster}"),
         Made::Claim { cluster } => format!("the volume claim in {cluster}"),
         Made::Unit { name, .. } => format!("{name}, which was enabled"),
-        Made::Port { .. } | Made::ClusterBegun { .. } | Made::Unproven => return None,
+        Made::Namespace { cluster } => format!("the namespace of the registry in {cluster}"),
+        Made::Port { .. }
+        | Made::ClusterBegun { .. }
+        | Made::ClusterNode { .. }
+        | Made::Unproven => return None,
     })
 }
 

@@ -10,20 +10,18 @@ use thiserror::Error;
 use wharf_client::{AddressError, Denial, Options, RegistryAddress, RegistryClient, Trust};
 
 use crate::cli::credentials::{auth_files, certificates};
+use crate::cli::push::destination::Registries;
 use crate::cli::registries::{RulesError, by_rules};
+use crate::cli::setup_args::set_up;
 use crate::process::Machine;
 
 /// Which registry to ask.
 #[derive(Debug, clap::Args)]
 pub struct RemoteArgs {
     /// The registry to ask; a host in the image's name outdoes it
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        env = "WHARF_REGISTRY",
-        default_value = "localhost:5000"
-    )]
-    registry: RegistryAddress,
+    /// [default: the one of `wharf up`, else localhost:5000]
+    #[arg(long, value_name = "HOST:PORT", env = "WHARF_REGISTRY")]
+    registry: Option<RegistryAddress>,
 
     /// The file of credentials, instead of those of Podman and Docker
     #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
@@ -57,7 +55,7 @@ impl RemoteArgs {
     pub fn client(self, host: Option<&str>) -> Result<RegistryClient, RemoteError> {
         let address = match host {
             Some(host) => host.parse().map_err(RemoteError::Address)?,
-            None => self.registry,
+            None => Registries::of(self.registry, None, None, set_up()).local,
         };
         let mut trust = self.trust.trust();
         let address = by_rules(address, &mut trust)?;

@@ -18,7 +18,9 @@ use super::{
 };
 use crate::failure::told;
 use crate::load::{self, Goods, LoadError, each};
-use deployment::{State, await_ready, finding, kubectl, own, silent, state, wanted};
+use deployment::{
+    State, await_ready, finding, foreign, has_namespace, kubectl, own, silent, state, wanted,
+};
 
 /// The port that every node has for it.
 pub const NODE_PORT: u16 = 30500;
@@ -156,9 +158,13 @@ impl Step for InCluster {
             State::Right => return Ok(()),
             State::Waiting => {}
             State::Missing | State::Other => {
+                if !has_namespace(site, head)? {
+                    site.note(Made::Namespace { cluster: cluster.clone() })?;
+                }
                 site.note(Made::Claim { cluster: cluster.clone() })?;
                 kubectl(site, head, &["apply", "-f", "-"], wanted(site, &goods).as_bytes())?;
             }
+            State::Foreign => return Err(foreign(site, &cluster)),
             State::Silent(words) => return Err(silent(&cluster, &words)),
         }
         await_ready(site, head)
@@ -172,13 +178,17 @@ impl Step for InCluster {
                     (cluster, vec![own(site, "deployment"), own(site, "service")])
                 }
                 Made::Claim { cluster } if removal.data || removal.clusters => {
+                    (cluster, vec![format!("persistentvolumeclaim/{}", site.config.volume)])
+                }
+                // Its own goes last, and only if nobody had it before.
+                Made::Namespace { cluster } if removal.data || removal.clusters => {
                     (cluster, vec![format!("namespace/{NAMESPACE}")])
                 }
                 _ => continue,
             };
             let is_ours = site.receipt.has(&Made::Cluster { name: of.clone() });
             let goes_with_it = removal.clusters && is_ours;
-            if matches!(made, Made::Claim { .. }) && !removal.data && !goes_with_it {
+            if !matches!(made, Made::InCluster { .. }) && !removal.data && !goes_with_it {
                 continue;
             }
             let all = node::all(site)?;

@@ -8,6 +8,7 @@ mod failure;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::{Duration, Instant};
 
 use super::config::{CLUSTER, Cluster, NETWORK, NewCluster};
 use super::engine::Kind;
@@ -19,6 +20,11 @@ use super::site::PROVIDER;
 use super::{Finding, SetupError, Site, Step};
 use crate::process::{Program, RunError};
 use blueprint::Blueprint;
+
+/// How long a cluster that was stopped may take to know its nodes again.
+const WAKING_MAX: Duration = Duration::from_secs(90);
+/// How often it is asked meanwhile.
+const WAKING_POLL: Duration = Duration::from_secs(1);
 
 /// The step.
 #[derive(Debug)]
@@ -59,6 +65,10 @@ impl Step for TheCluster {
                     Finding::fault(name, "there is no such cluster").mended_by("make it with kind"),
                 ]
             }
+            Plan::Wake(name) => vec![
+                Finding::fault(name, "stands still, and was made by a run that was interrupted")
+                    .mended_by("start its nodes, and see whether it is whole"),
+            ],
             Plan::Remake(name, _) => vec![
                 Finding::fault(name, "is half-made: a run that made it was interrupted")
                     .mended_by("delete it and make it anew"),
@@ -71,13 +81,20 @@ impl Step for TheCluster {
             Plan::Stands(_) => Ok(()),
             Plan::Make(..) if version(site)?.is_none() => Ok(()),
             Plan::Make(name, new) => make(site, &name, new),
+            Plan::Wake(name) => {
+                wake(site, &name)?;
+                match site.hand().is_dry() {
+                    true => Ok(()),
+                    false => self.apply(site),
+                }
+            }
             Plan::Remake(name, new) => {
                 site.hand().show(&kind(site, &["delete", "cluster", "--name", &name]))?;
                 make(site, &name, new)
             }
             Plan::Tell(name) => {
                 site.hand().show(&kind(site, &["export", "kubeconfig", "--name", &name]))?;
-                site.strike(&Made::ClusterBegun { name })
+                complete(site, &name)
             }
         }
     }
@@ -89,8 +106,12 @@ impl Step for TheCluster {
         for made in site.receipt.made() {
             let Made::Cluster { name } = &made else { continue };
             let nodes = of_cluster(site, name)?;
-            if !nodes.is_empty() {
-                site.hand().show(&kind(site, &["delete", "cluster", "--name", name]))?;
+            match is_same(site, name, &nodes) {
+                _ if nodes.is_empty() => {}
+                true => site.hand().show(&kind(site, &["delete", "cluster", "--name", name]))?,
+                false => site.hand().say(format_args!(
+                    "The cluster {name} stays: it was made anew since, not by wharf."
+                )),
             }
             for inside in site.receipt.made().iter().filter(|it| is_inside(it, name, &nodes)) {
                 site.strike(inside)?;
@@ -108,6 +129,8 @@ enum Plan<'a> {
     Stands(Vec<String>),
     /// It is missing.
     Make(String, &'a NewCluster),
+    /// A killed run of ours made it, or a part of it, and it was stopped since.
+    Wake(String),
     /// A killed run of ours left a part of it.
     Remake(String, &'a NewCluster),
     /// It stands, but the killed run that made it could not say so.
@@ -137,24 +160,45 @@ fn plan(site: &Site) -> Result<Plan<'_>, SetupError> {
     Ok(match clusters.contains(&name) {
         false => Plan::Make(name, new),
         true if !is_begun(&name) => Plan::Stands(clusters),
-        true if is_whole(site, &name, new)? => Plan::Tell(name),
+        true if stopped(site, &name)?.next().is_some() => Plan::Wake(name),
+        true if is_whole(site, &name)? => Plan::Tell(name),
         true => Plan::Remake(name, new),
     })
 }
 
-/// Whether a cluster that was begun came to stand: as many nodes as wanted run and are known to the API.
-fn is_whole(site: &Site, name: &str, new: &NewCluster) -> Result<bool, SetupError> {
-    let (wanted, nodes) = (blueprint_of(site, new)?.roles.len(), of_cluster(site, name)?);
-    if nodes.len() < wanted || nodes.iter().any(|node| !node.container.is_running) {
-        return Ok(false);
+/// The nodes of a cluster that do not run.
+fn stopped(site: &Site, name: &str) -> Result<impl Iterator<Item = Node>, SetupError> {
+    Ok(of_cluster(site, name)?.into_iter().filter(|node| !node.container.is_running))
+}
+
+/// Starts the nodes of a cluster, and gives its API server time to come back.
+fn wake(site: &Site, name: &str) -> Result<(), SetupError> {
+    for node in stopped(site, name)? {
+        site.engine.act(["start", node.name()])?;
     }
+    if site.hand().is_dry() {
+        return Ok(());
+    }
+    let begun = Instant::now();
+    site.hand().forget();
+    while !is_whole(site, name)? && begun.elapsed() < WAKING_MAX {
+        std::thread::sleep(WAKING_POLL);
+        site.hand().forget();
+    }
+    Ok(())
+}
+
+/// Whether a cluster that was begun came to stand: Kind makes all nodes first, and then has the API know
+/// them one by one.
+fn is_whole(site: &Site, name: &str) -> Result<bool, SetupError> {
+    let nodes = of_cluster(site, name)?;
     let run = node::on_each(&nodes, |node| Ok(Inside::read(site, node)?.is_containerd_running))?;
     let Some(head) = nodes.iter().find(|node| node.role == Role::ControlPlane) else {
         return Ok(false);
     };
     let get = ["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "get", "nodes", "-o", "name"];
     let known = site.engine.look(head.name(), &get).map_or(0, |names| names.lines().count());
-    Ok(run.into_iter().all(|runs| runs) && known >= wanted)
+    Ok(run.into_iter().all(|runs| runs) && known >= nodes.len())
 }
 
 fn of_cluster(site: &Site, name: &str) -> Result<Vec<Node>, SetupError> {
@@ -168,6 +212,7 @@ fn is_inside(made: &Made, cluster: &str, nodes: &[Node]) -> bool {
             nodes.iter().any(|it| it.name() == node)
         }
         Made::Hosting { cluster: of, .. }
+        | Made::ClusterNode { cluster: of, .. }
         | Made::InCluster { cluster: of }
         | Made::Claim { cluster: of } => of == cluster,
         _ => false,
@@ -189,6 +234,27 @@ fn blueprint_of(site: &Site, new: &NewCluster) -> Result<Blueprint, SetupError> 
         .map_err(|error| broken(&error))
 }
 
+/// Notes that a cluster stands, and by what it can be told from a later one of its name.
+fn complete(site: &Site, name: &str) -> Result<(), SetupError> {
+    site.hand().forget();
+    if let Some(first) = of_cluster(site, name)?.into_iter().find(|node| !node.is_planned()) {
+        let (cluster, container) = (name.to_owned(), first.container.id);
+        site.note(Made::ClusterNode { cluster, container })?;
+    }
+    site.strike(&Made::ClusterBegun { name: name.to_owned() })
+}
+
+/// Whether the nodes are those that we had Kind make, not of a cluster that was made since under the
+/// same name. Of one that was never completed that cannot be told.
+fn is_same(site: &Site, name: &str, nodes: &[Node]) -> bool {
+    let mut noted = site.receipt.made().into_iter().filter_map(|made| match made {
+        Made::ClusterNode { cluster, container } if cluster == name => Some(container),
+        _ => None,
+    });
+    let is_there = |id: String| nodes.iter().any(|node| node.container.id == id);
+    noted.next().is_none_or(is_there)
+}
+
 /// Makes the cluster, and shows what Kind says.
 fn make(site: &Site, name: &str, new: &NewCluster) -> Result<(), SetupError> {
     let begun = Made::ClusterBegun { name: name.to_owned() };
@@ -204,7 +270,7 @@ fn make(site: &Site, name: &str, new: &NewCluster) -> Result<(), SetupError> {
         site.plan(node::planned(name, &blueprint.roles));
     }
     let failed = match site.hand().show_fed(&kind(site, &words), blueprint.text.as_bytes()) {
-        Ok(()) => return site.strike(&begun),
+        Ok(()) => return complete(site, name),
         Err(failed) => failed,
     };
     site.hand().forget();

@@ -30,7 +30,7 @@ impl Step for TheNetwork {
         };
         let finding = match (Fault::of(&network), site.engine.on_network(name)?) {
             (None, _) => Finding::ok(about, "is there, and has names"),
-            (Some(Fault::NoNames), on) if on.is_empty() => {
+            (Some(Fault::NoNames), on) if on.is_empty() && is_ours(site) => {
                 Finding::fault(about, Fault::NoNames.words(&network)).mended_by("make it anew")
             }
             (Some(fault), on) => Finding::fault(about, fault.words(&network))
@@ -44,7 +44,9 @@ impl Step for TheNetwork {
         match site.engine.network(name)? {
             None => create(site, has_ipv6()),
             Some(network) => match Fault::of(&network) {
-                Some(Fault::NoNames) if site.engine.on_network(name)?.is_empty() => {
+                Some(Fault::NoNames)
+                    if is_ours(site) && site.engine.on_network(name)?.is_empty() =>
+                {
                     site.engine.act(["network", "rm", name])?;
                     create(site, has_ipv6())
                 }
@@ -114,6 +116,11 @@ impl Fault {
             on => format!("remove what is on it ({}), then {remove}", on.join(", ")),
         }
     }
+}
+
+/// Whether we made it: another's is not removed unasked, not even an empty one.
+fn is_ours(site: &Site) -> bool {
+    site.receipt.has(&Made::Network { name: site.config.network.clone() })
 }
 
 /// What keeps the network after `down`. Where nothing is really removed, what would have been is on it yet.
@@ -281,6 +288,11 @@ mod tests {
                 ("podman network inspect kind", Ok(format!("[{network}]").into_bytes())),
                 ("podman ps --all --filter network=kind", Ok(on.into())),
             ]);
+            if mendable {
+                // Somebody else's is left to its owner.
+                assert!(!TheNetwork.check(&site).unwrap()[0].mendable, "{network}");
+                site.note(Made::Network { name: "kind".into() }).unwrap();
+            }
             let found = TheNetwork.check(&site).unwrap();
             assert_eq!(found[0].is_fault(), !words.is_empty(), "{network}");
             assert!(found[0].words.contains(words), "{:?}", found[0]);

@@ -66,6 +66,13 @@ pub enum Made {
         /// Its name.
         name: String,
     },
+    /// A node of a cluster that we made, by which that is told from a later one of its name.
+    ClusterNode {
+        /// The cluster's name.
+        cluster: String,
+        /// The id of the node's container.
+        container: String,
+    },
     /// That a cluster is being made; struck out when it stands. One that is left half-made has it still.
     ClusterBegun {
         /// Its name.
@@ -105,6 +112,11 @@ pub enum Made {
     },
     /// What was pushed to the registry inside a cluster.
     Claim {
+        /// The cluster's name.
+        cluster: String,
+    },
+    /// The namespace of the registry inside a cluster.
+    Namespace {
         /// The cluster's name.
         cluster: String,
     },

@@ -11,6 +11,7 @@ mod wanted;
 
 use super::config::PORT;
 use super::engine::Container;
+use super::receipt::Made;
 use super::{Finding, SetupError, Site, Step};
 use fault::Fault;
 use wanted::{CONTAINERS_STORAGE, OURS, Wanted};
@@ -111,8 +112,11 @@ impl Step for TheRegistry {
 
     fn undo(&self, site: &Site) -> Result<(), SetupError> {
         let name = &site.config.registry;
+        let made = Made::Registry { name: name.clone() };
+        let mut was_ours = site.receipt.has(&made);
         match Standing::read(site)? {
             Some(standing) if standing.is_ours => {
+                was_ours = true;
                 // The container may be the only one who knows.
                 store::note_found(site, standing.volume.as_deref())?;
                 site.engine.act(["rm", "--force", name])?;
@@ -125,7 +129,7 @@ impl Step for TheRegistry {
         }
         making::remove_leftover(site)?;
         making::strike(site)?;
-        store::undo(site)
+        store::undo(site, was_ours)
     }
 }
 

@@ -55,6 +55,7 @@ mod containerd;
 #[path = "../stage/containerfile.rs"]
 mod containerfile;
 mod faults;
+mod first_run;
 mod fixture;
 mod ground;
 mod host;
@@ -87,6 +88,7 @@ type Run = fn(&Ground);
 fn trials() -> Vec<(&'static str, Run)> {
     [
         faults::trials(),
+        first_run::trials(),
         fixture::trials(),
         in_cluster::trials(),
         load::trials(),

@@ -375,13 +375,16 @@ fn a_network_is_kinds_own(ground: &Ground) {
     command::run(&mut ground.wharf(["down"]));
     command::run(&mut ground.podman(["network", "rm", "kind"]));
 
-    // One without names is made anew where nothing is on it, and else named with what is on it.
+    // One without names that somebody made is named, with what is on it, and left.
     command::run(&mut ground.podman(["network", "create", "--disable-dns", "kind"]));
     let run = ["run", "--detach", "--name", "guest", "--network", "kind", DEBIAN, "sleep", "600"];
     command::run(&mut ground.podman(run));
     let words = refused(ground);
     assert!(words.contains("has DNS turned off") && words.contains("guest"), "{words}");
     command::run(&mut ground.podman(["rm", "--force", "--time=0", "guest"]));
+    let words = refused(ground);
+    assert!(words.contains("podman network rm kind"), "{words}");
+    command::run(&mut ground.podman(["network", "rm", "kind"]));
     up(ground, []);
     assert_eq!(network(), ours);
 }

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use wharf_oci::{Algorithm, Digest};
 
-use super::manifest;
+use super::{NAMESPACE, manifest};
 use crate::failure::told;
 use crate::load::Goods;
 use crate::process::RunError;
@@ -33,6 +33,8 @@ pub(super) enum State {
     Waiting,
     /// They are of another wharf, or another setting.
     Other,
+    /// There is something of the name that no wharf made.
+    Foreign,
     /// There are none.
     Missing,
     /// The API server does not answer. In whose words.
@@ -81,7 +83,8 @@ fn judge(said: &str, made_of: &str) -> State {
     let Deployment { metadata, status } = serde_json::from_str(said).unwrap_or_default();
     match metadata.annotations.get(manifest::MADE_OF) {
         Some(stated) if stated == made_of => {}
-        _ => return State::Other,
+        Some(_) => return State::Other,
+        None => return State::Foreign,
     }
     let is_seen = status.observed_generation >= metadata.generation;
     if is_seen && status.ready_replicas > 0 { State::Right } else { State::Waiting }
@@ -94,12 +97,37 @@ pub(super) fn finding(cluster: &str, state: State) -> Option<Finding> {
         State::Right => None,
         State::Waiting => fault("the registry's pod is not ready", "wait for it"),
         State::Other => fault("the registry in it is of another wharf", "apply this one's"),
+        State::Foreign => Some(
+            Finding::fault(
+                cluster,
+                format!("has a deployment in {NAMESPACE} that wharf did not make"),
+            )
+            .left_to_you("remove it, or rename ours by --registry-name"),
+        ),
         State::Missing => fault("has no registry in it", "apply the registry's objects"),
         State::Silent(words) => Some(
             Finding::fault(cluster, format!("its API server does not answer: {words}"))
                 .left_to_you("run `wharf up` again when it does"),
         ),
     }
+}
+
+/// That something of the name is there, as an error.
+pub(super) fn foreign(site: &Site, cluster: &str) -> SetupError {
+    let name = &site.config.registry;
+    SetupError::InTheWay {
+        what: format!("{cluster} has a deployment {NAMESPACE}/{name} that wharf did not make"),
+        hint: "remove it, or rename ours by --registry-name".into(),
+    }
+}
+
+/// Whether the namespace is there, whoever made it.
+///
+/// # Errors
+/// The engine cannot be asked.
+pub(super) fn has_namespace(site: &Site, head: &Node) -> Result<bool, SetupError> {
+    let get = ["get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "name"];
+    Ok(!site.engine.look(head.name(), &[&KUBECTL[..], &get].concat())?.trim().is_empty())
 }
 
 /// That the API server does not answer, as an error.
@@ -167,7 +195,7 @@ mod tests {
     fn a_deployment_is_judged_by_what_it_was_made_of_and_its_pod() {
         for (said, state) in [
             (String::new(), State::Missing),
-            ("{}".into(), State::Other),
+            ("{}".into(), State::Foreign),
             (deployment("old", 1, 2), State::Other),
             (deployment("this", 0, 2), State::Waiting),
             (deployment("this", 1, 1), State::Waiting),

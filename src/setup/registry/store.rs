@@ -67,18 +67,20 @@ pub fn note_found(site: &Site, store: Option<&str>) -> Result<(), SetupError> {
 }
 
 /// Removes the images where that is asked for, but never a folder, which was somebody's; else says where
-/// they are.
+/// they are. `was_ours` is whether the registry that goes was made by the setup.
 ///
 /// # Errors
 /// The engine refuses.
-pub fn undo(site: &Site) -> Result<(), SetupError> {
+pub fn undo(site: &Site, was_ours: bool) -> Result<(), SetupError> {
     let made = site.receipt.made();
     let volumes = made.iter().filter(|it| matches!(it, Made::Volume { .. }));
     for taken_over in made.iter().filter(|it| matches!(it, Made::TakenOver { .. })) {
         remove(site, taken_over)?;
     }
     let own = Made::Volume { name: site.config.volume.clone() };
-    volumes.filter(|it| **it != own).chain([&own]).try_for_each(|volume| remove(site, volume))
+    // A volume that was there before us goes with the registry that we ran on it, not by its name alone.
+    let adopted = was_ours.then_some(&own);
+    volumes.filter(|it| !was_ours || **it != own).chain(adopted).try_for_each(|it| remove(site, it))
 }
 
 fn remove(site: &Site, made: &Made) -> Result<(), SetupError> {
@@ -92,9 +94,14 @@ fn remove(site: &Site, made: &Made) -> Result<(), SetupError> {
     }
     if site.engine.has_volume(store)? {
         if !goes {
-            site.hand().say(format_args!(
-                "the volume {store} stays, with the images: `wharf down --data` removes it"
-            ));
+            let way = match site.receipt.has(made) {
+                true => "`wharf down --data` removes it".to_owned(),
+                false => format!(
+                    "it was there before, and `{} volume rm {store}` removes it",
+                    site.engine.kind().program()
+                ),
+            };
+            site.hand().say(format_args!("the volume {store} stays, with the images: {way}"));
             return Ok(());
         }
         site.engine.act(["volume", "rm", store])?;

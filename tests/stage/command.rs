@@ -19,8 +19,15 @@ pub(crate) fn output(command: &mut Command) -> Output {
     command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
-/// Runs `command` with `input` on its stdin.
+/// Runs `command` with `input` on its stdin, which must do well.
 pub(crate) fn feed(command: &mut Command, input: &[u8]) -> Output {
+    let output = fed(command, input);
+    assert!(output.status.success(), "{command:?} failed ({})\n{}", output.status, words(&output));
+    output
+}
+
+/// Runs `command` with `input` on its stdin, whatever it ends with.
+pub(crate) fn fed(command: &mut Command, input: &[u8]) -> Output {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -33,9 +40,7 @@ pub(crate) fn feed(command: &mut Command, input: &[u8]) -> Output {
         .expect("stdin is piped")
         .write_all(input)
         .expect("the program reads its input");
-    let output = child.wait_with_output().expect("the program ends");
-    assert!(output.status.success(), "{command:?} failed ({})\n{}", output.status, words(&output));
-    output
+    child.wait_with_output().expect("the program ends")
 }
 
 /// Everything a program said.

@@ -11,6 +11,9 @@ pub(crate) struct Containerd {
     node: String,
 }
 
+/// gRPC's number for a service that cannot be reached.
+const UNAVAILABLE: u32 = 14;
+
 /// Why a pull failed, as the kubelet would show it.
 #[derive(Debug)]
 pub(crate) struct Status {
@@ -95,7 +98,11 @@ impl Containerd {
         let mut body = vec![0];
         body.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
         body.extend(message);
-        let output = command::feed(&mut curl, &body);
+        let output = command::fed(&mut curl, &body);
+        if !output.status.success() {
+            // A containerd without the CRI breaks the stream off.
+            return Err(Status { code: UNAVAILABLE, message: command::words(&output) });
+        }
         let answer = String::from_utf8_lossy(&output.stdout).into_owned();
         match trailer(&answer, "grpc-status").map(str::parse) {
             Some(Ok(0)) => Ok(answer),

@@ -24,8 +24,9 @@ const HEAD: &str = "\
 What the README tells a new user to type, what is seen, and how long each took, on two cores: real Podman,
 real Kind, real containerd. Two things are not as they are elsewhere. Kind's own node image cannot be had
 where this ran, so the nodes are Debian with containerd and stand-ins for Kubernetes, which is why
-`--node-image` is there, why the cluster is quick to come, and why `deploy` only shows what it would apply. And a test takes a
-free port, which is written as 5000 here. Digests, times and sizes are those of one run.
+`--node-image` is there, why the cluster is quick to come, and why `deploy` only shows what it would
+apply. And a test takes a free port, which is written as 5000 here. Digests, times and sizes are those of
+one run.
 ";
 
 /// A terminal whose words are kept.
@@ -112,15 +113,17 @@ fn a_first_run_by_the_readme(ground: &Ground) {
                kind-registry:5000/moon-server:v1.0.0 pod /greeter";
     assert_eq!(terminal.types(run), "hello from the moon");
     terminal.heading("Changed, and once more");
-    terminal.types("wharf build && wharf push");
+    terminal
+        .types("echo 'LABEL phase=full' >>moon-server/Containerfile && wharf build && wharf push");
+    terminal.heading("Where all stands, nothing is done");
+    terminal.types("wharf up");
     terminal.types("wharf status");
     terminal.heading("Down");
     terminal.types("wharf down --delete-cluster --data --image");
 
     let text = format!("{HEAD}{}", terminal.transcript);
     let home = ground.home().display().to_string();
-    let text = text.replace(&home, "~").replace(&format!(":{port}"), ":5000");
-    let text = text.replace(&format!("--port {port}"), "--port 5000");
+    let text = text.replace(&home, "~").replace(&port, "5000");
     if std::env::var_os("WHARF_WRITE_DOCS").is_some() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/FIRST-RUN.md");
         fs::write(file, text).unwrap();

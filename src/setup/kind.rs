@@ -166,9 +166,10 @@ fn plan(site: &Site) -> Result<Plan<'_>, SetupError> {
     })
 }
 
-/// The nodes of a cluster that do not run.
+/// The nodes of a cluster that ran once, and do not any more.
 fn stopped(site: &Site, name: &str) -> Result<impl Iterator<Item = Node>, SetupError> {
-    Ok(of_cluster(site, name)?.into_iter().filter(|node| !node.container.is_running))
+    let is_stopped = |node: &Node| !node.container.is_running && !node.container.is_new;
+    Ok(of_cluster(site, name)?.into_iter().filter(is_stopped))
 }
 
 /// Starts the nodes of a cluster, and gives its API server time to come back.
@@ -192,6 +193,9 @@ fn wake(site: &Site, name: &str) -> Result<(), SetupError> {
 /// them one by one.
 fn is_whole(site: &Site, name: &str) -> Result<bool, SetupError> {
     let nodes = of_cluster(site, name)?;
+    if nodes.iter().any(|node| !node.container.is_running) {
+        return Ok(false);
+    }
     let run = node::on_each(&nodes, |node| Ok(Inside::read(site, node)?.is_containerd_running))?;
     let Some(head) = nodes.iter().find(|node| node.role == Role::ControlPlane) else {
         return Ok(false);

@@ -19,6 +19,8 @@ pub struct Container {
     pub image_id: String,
     /// Whether it runs.
     pub is_running: bool,
+    /// Whether it was only made, and never started.
+    pub is_new: bool,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Variables of its environment, `NAME=value`.
@@ -124,6 +126,8 @@ struct Inspected {
 #[serde(rename_all = "PascalCase")]
 struct State {
     running: bool,
+    #[serde(default)]
+    status: String,
 }
 
 #[derive(Deserialize)]
@@ -196,6 +200,7 @@ impl From<Inspected> for Container {
             image: it.image_name.or(it.config.image).unwrap_or_default(),
             image_id: it.image.trim_start_matches("sha256:").to_owned(),
             is_running: it.state.running,
+            is_new: matches!(it.state.status.as_str(), "created" | "configured" | "initialized"),
             labels: it.config.labels.unwrap_or_default(),
             environment: it.config.env.unwrap_or_default(),
             networks: networks

@@ -153,7 +153,7 @@ fn leftover_mirrors(ground: &Ground) {
     let make = || {
         ground.on_node(
             WORKER,
-            "printf '[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors.\"localhost:5000\"]\\n  \
+            "printf '[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors.\"elsewhere.example\"]\\n  \
              endpoint = [\"http://kind-registry:5000\"]\\n' >>/etc/containerd/config.toml && \
              systemctl restart containerd",
         );

@@ -232,6 +232,7 @@ impl Ground {
         podman(&["network", "rm", "--force", NETWORK]);
         podman(&["network", "prune", "--force"]);
         podman(&["secret", "rm", "--all"]);
+        podman(&["rmi", "--force", concat!("localhost/wharf:", env!("CARGO_PKG_VERSION"))]);
         fs::remove_dir_all(self.home()).unwrap();
         fs::create_dir(self.home()).unwrap();
         // The machine's own folders are others' too.

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn project(text: &str) -> Project {
-        written::read(Path::new("/work/wharf.toml"), text).unwrap()
+        written::read(Path::new("/project/wharf.toml"), text).unwrap()
     }
 
     #[test]

@@ -49,6 +49,7 @@ debian_packages='
     curl=curl                    jq=jq
     buildah=buildah              kubernetes-client=kubectl
     gcc=cc                       libc6-dev=/usr/include/stdlib.h
+    iproute2=ip
 '
 
 debian_packages_missing() {

@@ -15,7 +15,7 @@ use crate::containerd::{Containerd, Status};
 use crate::containerfile;
 use crate::inventory::Inventory;
 use crate::machine;
-use crate::podman::{NETWORK, Podman};
+use crate::podman::Podman;
 use crate::watched::{Call, Moment, Watched};
 
 /// The image for `kind create cluster --image` and `wharf up --node-image`.
@@ -229,7 +229,7 @@ impl Ground {
             podman(&[&["rm", "--force"][..], &external.lines().collect::<Vec<_>>()].concat());
         }
         podman(&["volume", "rm", "--all", "--force"]);
-        podman(&["network", "rm", "--force", NETWORK]);
+        self.podman.remove_network();
         podman(&["network", "prune", "--force"]);
         podman(&["secret", "rm", "--all"]);
         podman(&["rmi", "--force", concat!("localhost/wharf:", env!("CARGO_PKG_VERSION"))]);

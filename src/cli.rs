@@ -4,6 +4,7 @@
 //! prints a result.
 
 pub mod amount;
+pub mod bench;
 pub mod build;
 pub mod completion;
 pub mod credentials;
@@ -124,6 +125,8 @@ pub enum Command {
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Tell how much a store holds, and how much room is left
     Usage(usage::UsageArgs),
+    /// Measure what registries cost: pulls, pushes, small requests, and the loop of a developer
+    Bench(Box<bench::BenchArgs>),
     /// Print a completion script for a shell
     Completion(completion::CompletionArgs),
     /// Kept for command lines written for registry:2
@@ -159,6 +162,7 @@ impl Cli {
             Command::Rm(args) => rm::run(args, &report),
             Command::Healthcheck(args) => healthcheck::run(args, &report),
             Command::Usage(args) => usage::run(args, &report),
+            Command::Bench(args) => bench::run(*args, &report),
             Command::Completion(args) => completion::run(args, &report),
             Command::GarbageCollect(args) => garbage_collect::run(args),
         }

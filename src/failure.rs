@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use wharf_registry::{LockError, OpenError, ServeError};
 
+use crate::bench::BenchError;
 use crate::cli::healthcheck::HealthError;
 use crate::cli::image::ImageError;
 use crate::cli::load::LoadFailure;
@@ -75,6 +76,9 @@ pub enum Failure {
     /// A project is not deployed, or does not start.
     #[error(transparent)]
     Deploy(#[from] DeployError),
+    /// There are no figures.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     /// The registry is not known to be ready.
     #[error(transparent)]
     Health(#[from] HealthError),
@@ -133,6 +137,8 @@ impl Failure {
             Self::Project(error) => (Failed, error.hint()),
             Self::Deploy(error) if error.is_misuse() => (Misused, error.hint()),
             Self::Deploy(error) => (Failed, error.hint()),
+            Self::Bench(error) if error.is_misuse() => (Misused, error.hint()),
+            Self::Bench(error) => (Failed, error.hint()),
             Self::Health(_) => (Failed, None),
             Self::Store(_) => (Misused, hint("name another folder: wharf usage --root FOLDER")),
             Self::Output(_) => (Failed, None),

@@ -8,6 +8,7 @@
     reason = "a program exports nothing: `pub` marks what other modules use"
 )]
 
+mod bench;
 mod cli;
 mod config;
 mod demo;

@@ -89,24 +89,7 @@ impl Connection {
     /// # Errors
     /// When the connection fails, the answer cannot be read, or its status is not `expected`.
     pub fn expect(&mut self, expected: u16) -> Result<Head, LoadError> {
-        let bodiless = self.request.starts_with("HEAD ");
-        self.unread = 0..0;
-        let head = loop {
-            let received = self.receive_into_buffer()?;
-            if received == 0 {
-                return Err(self.failed(io::ErrorKind::UnexpectedEof.into()));
-            }
-            match Head::parse(&self.buffer[..self.unread.end], bodiless) {
-                Ok(Some((head, start))) => {
-                    self.unread.start = start;
-                    break head;
-                }
-                Ok(None) => {}
-                Err(fault) => {
-                    return Err(LoadError::Answer { request: self.request.clone(), fault });
-                }
-            }
-        };
+        let head = self.answer()?;
         if head.status == expected {
             return Ok(head);
         }
@@ -118,6 +101,31 @@ impl Connection {
             expected,
             body: String::from_utf8_lossy(&body).into_owned(),
         })
+    }
+
+    /// Reads the head of the answer, whatever its status; the body is still to be received.
+    ///
+    /// # Errors
+    /// When the connection fails or the answer cannot be read.
+    pub fn answer(&mut self) -> Result<Head, LoadError> {
+        let bodiless = self.request.starts_with("HEAD ");
+        self.unread = 0..0;
+        loop {
+            let received = self.receive_into_buffer()?;
+            if received == 0 {
+                return Err(self.failed(io::ErrorKind::UnexpectedEof.into()));
+            }
+            match Head::parse(&self.buffer[..self.unread.end], bodiless) {
+                Ok(Some((head, start))) => {
+                    self.unread.start = start;
+                    return Ok(head);
+                }
+                Ok(None) => {}
+                Err(fault) => {
+                    return Err(LoadError::Answer { request: self.request.clone(), fault });
+                }
+            }
+        }
     }
 
     /// Reads `length` bytes of body and hands each piece to `each`.

@@ -104,6 +104,12 @@ impl Blobs {
         Blob { digest: hasher.finalize(), mark }
     }
 
+    /// Blobs of the same size and start that differ from these.
+    #[must_use]
+    pub fn of_run(&self, run: u64) -> Self {
+        Self { run, ..self.clone() }
+    }
+
     /// Bytes that come from the file.
     #[must_use]
     pub fn shared(&self) -> u64 {

@@ -31,7 +31,7 @@ pub use connection::Connection;
 pub use content::Source;
 pub use error::LoadError;
 pub use image::Image;
-pub use measurement::{Measurement, Operation};
+pub use measurement::{Cell, Latency, Measurement, Operation};
 pub use mixed::Mixed;
 pub use pull::Pull;
 pub use push::Push;

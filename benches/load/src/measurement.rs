@@ -1,5 +1,6 @@
 //! One measurement: a line of JSON for programs, a line of a table for people.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -7,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::server::Usage;
 
 /// What was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
     /// GETs of one large blob.
     Pull,
+    /// Pulls of a whole image by reference: manifest, configuration and layers.
+    PullImage,
     /// Pushes of blobs that differ.
     Push,
     /// Pushes of one and the same blob by several clients.
@@ -32,6 +35,19 @@ pub enum Operation {
     SyncBlob,
     /// Calls that sync, counted while an image is pushed.
     SyncImage,
+    /// A changed layer pushed, and the image pulled: the time that a developer waits.
+    Loop,
+}
+
+/// What has to agree for two measurements to be comparable: between servers, and from round to round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cell {
+    /// What was measured.
+    pub operation: Operation,
+    /// Bytes of each blob or image, where that is given.
+    pub size: Option<u64>,
+    /// Connections, pulls or pushes at once.
+    pub clients: usize,
 }
 
 /// One measurement. Bytes are bytes, times are seconds but for latencies, and what was not or could not
@@ -46,6 +62,12 @@ pub struct Measurement {
     /// Connections, pulls or pushes at once.
     #[serde(default)]
     pub clients: usize,
+    /// The round it belongs to, from 1; those of several servers with one number ran side by side in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<u32>,
+    /// Bytes of each blob or image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
     /// Seconds on the clock.
     #[serde(default)]
     pub seconds: f64,
@@ -58,6 +80,10 @@ pub struct Measurement {
     /// Latencies, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
+    /// From a request to the first byte of its answer, in microseconds; of a pulled image, that of its
+    /// first layer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte: Option<Latency>,
     /// CPU seconds of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_seconds: Option<f64>,
@@ -96,16 +122,25 @@ impl Measurement {
             server: server.to_owned(),
             operation,
             clients,
+            round: None,
+            size: None,
             seconds: time.as_secs_f64(),
             bytes: None,
             requests: None,
             latency: None,
+            first_byte: None,
             cpu_seconds: None,
             private_bytes_max: None,
             resident_bytes_max: None,
             syncs: None,
             stored: None,
         }
+    }
+
+    /// What it can be compared by.
+    #[must_use]
+    pub fn cell(&self) -> Cell {
+        Cell { operation: self.operation, size: self.size, clients: self.clients }
     }
 
     /// Adds what the server used, where it was watched.
@@ -144,11 +179,10 @@ impl Measurement {
     /// A line for people.
     #[must_use]
     pub fn line(&self) -> String {
-        let operation = serde_json::to_value(self.operation).unwrap_or_default();
         let mut line = format!(
             "{:<16} {:<13} {:>3} clients {:>8.3} s",
             self.server,
-            operation.as_str().unwrap_or_default(),
+            self.operation.name(),
             self.clients,
             self.seconds,
         );
@@ -173,6 +207,53 @@ impl Measurement {
     }
 }
 
+impl Operation {
+    /// Its name, as it is written in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::PullImage => "pull-image",
+            Self::Push => "push",
+            Self::PushSame => "push-same",
+            Self::GetManifest => "get-manifest",
+            Self::HeadManifest => "head-manifest",
+            Self::GetBlob => "get-blob",
+            Self::HeadBlob => "head-blob",
+            Self::Mixed => "mixed",
+            Self::Ready => "ready",
+            Self::SyncBlob => "sync-blob",
+            Self::SyncImage => "sync-image",
+            Self::Loop => "loop",
+        }
+    }
+}
+
+impl fmt::Display for Cell {
+    /// As in `pull 256 MiB, 8 clients`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.operation.name())?;
+        if let Some(size) = self.size {
+            write!(formatter, " {}", Size(size))?;
+        }
+        write!(formatter, ", {} client{}", self.clients, if self.clients == 1 { "" } else { "s" })
+    }
+}
+
+/// Bytes in the largest binary unit that divides them.
+struct Size(u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+        let whole = units.iter().find(|(shift, _)| self.0 > 0 && self.0.is_multiple_of(1 << shift));
+        match whole {
+            Some((shift, unit)) => write!(formatter, "{} {unit}", self.0 >> shift),
+            None => write!(formatter, "{} bytes", self.0),
+        }
+    }
+}
+
 impl Latency {
     /// The percentiles of these latencies; sorts them. `None` when there are none.
     #[must_use]
@@ -194,6 +275,16 @@ mod tests {
         let latency = Latency::of(&mut micros).unwrap();
         assert_eq!(latency, Latency { p50: 50, p90: 90, p99: 99, max: 100 });
         assert_eq!(Latency::of(&mut []), None);
+    }
+
+    #[test]
+    fn a_cell_is_named_as_it_is_asked_for() {
+        let named = |operation, size, clients| Cell { operation, size, clients }.to_string();
+        assert_eq!(named(Operation::Pull, Some(256 << 20), 8), "pull 256 MiB, 8 clients");
+        assert_eq!(named(Operation::Push, Some(1000), 1), "push 1000 bytes, 1 client");
+        assert_eq!(named(Operation::GetManifest, None, 16), "get-manifest, 16 clients");
+        let written = serde_json::to_value(Operation::PullImage).unwrap();
+        assert_eq!(written, Operation::PullImage.name());
     }
 
     #[test]

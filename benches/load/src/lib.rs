@@ -18,6 +18,7 @@ pub mod head;
 pub mod image;
 pub mod measurement;
 pub mod mixed;
+pub mod plot;
 pub mod pull;
 pub mod push;
 pub mod ready;

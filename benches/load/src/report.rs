@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use row::{Aim, ROWS, Row};
-use summary::{Ratio, Spread, ratio, spread};
+pub use summary::{Ratio, Spread, ratio, spread};
 
 use crate::content::file_error;
 use crate::{LoadError, Measurement};

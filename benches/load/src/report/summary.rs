@@ -2,24 +2,35 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
+use crate::plot::figure;
+
 /// The median of some values, and the least and the most of them.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Spread {
-    pub(super) median: f64,
-    least: f64,
-    most: f64,
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spread {
+    /// The middle one, or halfway between the two in the middle.
+    pub median: f64,
+    /// The least.
+    pub least: f64,
+    /// The greatest.
+    pub most: f64,
 }
 
 /// A spread of ratios.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Ratio {
-    pub(super) median: f64,
-    least: f64,
-    most: f64,
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Ratio {
+    /// The middle one, or halfway between the two in the middle.
+    pub median: f64,
+    /// The least.
+    pub least: f64,
+    /// The greatest.
+    pub most: f64,
 }
 
 /// The spread of these values; `None` when there are none.
-pub(super) fn spread(values: &[f64]) -> Option<Spread> {
+#[must_use]
+pub fn spread(values: &[f64]) -> Option<Spread> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let (least, most) = (*sorted.first()?, *sorted.last()?);
@@ -33,7 +44,8 @@ pub(super) fn spread(values: &[f64]) -> Option<Spread> {
 
 /// The ratios of ours to the peer's, round by round; `None` when they have no round in common or the
 /// peer's value is nothing to divide by.
-pub(super) fn ratio(ours: &[f64], peers: &[f64]) -> Option<Ratio> {
+#[must_use]
+pub fn ratio(ours: &[f64], peers: &[f64]) -> Option<Ratio> {
     let ratios: Vec<f64> = ours
         .iter()
         .zip(peers)
@@ -46,12 +58,23 @@ pub(super) fn ratio(ours: &[f64], peers: &[f64]) -> Option<Ratio> {
 
 impl Spread {
     /// `median (least–most)`.
-    pub(super) fn show(&self, decimals: usize) -> String {
+    #[must_use]
+    pub fn show(&self, decimals: usize) -> String {
         let Self { median, least, most } = self;
         if least == most {
             format!("{median:.decimals$}")
         } else {
             format!("{median:.decimals$} ({least:.decimals$}–{most:.decimals$})")
+        }
+    }
+
+    /// The same with three digits that count, as they are few enough to read.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let Self { median, least, most } = *self;
+        match least == most {
+            true => figure(median),
+            false => format!("{} ({}–{})", figure(median), figure(least), figure(most)),
         }
     }
 }

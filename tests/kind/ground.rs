@@ -15,7 +15,7 @@ use crate::containerd::{Containerd, Status};
 use crate::containerfile;
 use crate::inventory::Inventory;
 use crate::machine;
-use crate::podman::Podman;
+use crate::podman::{NETWORK, Podman};
 use crate::watched::{Call, Moment, Watched};
 
 /// The image for `kind create cluster --image` and `wharf up --node-image`.
@@ -229,17 +229,15 @@ impl Ground {
             podman(&[&["rm", "--force"][..], &external.lines().collect::<Vec<_>>()].concat());
         }
         podman(&["volume", "rm", "--all", "--force"]);
-        self.podman.remove_network();
+        podman(&["network", "rm", "--force", NETWORK]);
         podman(&["network", "prune", "--force"]);
+        forget_networks();
         podman(&["secret", "rm", "--all"]);
         podman(&["rmi", "--force", concat!("localhost/wharf:", env!("CARGO_PKG_VERSION"))]);
         fs::remove_dir_all(self.home()).unwrap();
         fs::create_dir(self.home()).unwrap();
-        // The machine's own folders are others' too.
         for file in self.empty.new_files_of_the_machine(&self.inventory()) {
-            if file.contains("wharf") || file.contains("kind-registry") {
-                fs::remove_file(file).unwrap();
-            }
+            fs::remove_file(file).unwrap();
         }
         self.forget_calls();
         self.port.store(machine::free_port(), Ordering::Relaxed);
@@ -266,6 +264,26 @@ impl Ground {
         let mut folders: Vec<_> = shown.map(|name| self.watched.path_of(name)).collect();
         folders.push(self.podman.folder().join("programs"));
         std::env::join_paths(folders).unwrap().into_string().unwrap()
+    }
+}
+
+/// Removes what a Podman that was killed while it set a container up leaves of a network: its links, and
+/// the names and addresses below `/run`, which are kept by the network's name alone, so that the next
+/// network of that name would have them.
+fn forget_networks() {
+    for link in fs::read_dir("/sys/class/net").unwrap().map(|entry| entry.unwrap().file_name()) {
+        if link != "lo" {
+            command::output(Command::new("ip").args(["link", "delete"]).arg(link));
+        }
+    }
+    let state = std::path::Path::new("/run/containers/networks");
+    // The server of names ends when it reads that there is no network left.
+    let names = state.join("aardvark-dns");
+    let process = fs::read_to_string(names.join("aardvark.pid")).unwrap_or_default();
+    let program = fs::read_link(format!("/proc/{}/exe", process.trim()));
+    drop(fs::remove_dir_all(state));
+    if program.is_ok_and(|program| program.ends_with("aardvark-dns")) {
+        command::output(Command::new("kill").arg(process.trim()));
     }
 }
 

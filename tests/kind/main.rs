@@ -5,8 +5,9 @@
 //! Everything lives in a Podman and a home folder of the test's own, below one temporary folder, and is
 //! gone afterwards. It refuses to test what needs no cluster: that is `tests/it` and the units.
 //!
-//! A trial is a function of the [`Ground`], in a file of its subject, whose `trials()` stand in the list
-//! below. Trials run one at a time, each on a clean ground; it is cleaned whatever became of the last.
+//! A trial is a function of the [`Ground`], in a file of its subject, whose `trials()` stand in one of the
+//! shares below. The shares run side by side, each on a part of the machine of its own ([`apart`]); the
+//! trials of a share run one at a time, each on a clean ground, which is cleaned whatever became of the last.
 //! Those whose names begin with [`faults::SHARED`] share what stands, as long as none of them fails.
 //!
 //! ```ignore
@@ -48,6 +49,7 @@
     reason = "a test says what went wrong by panicking, and tells a person what it waits for"
 )]
 
+mod apart;
 #[path = "../stage/command.rs"]
 mod command;
 #[path = "../stage/containerd.rs"]
@@ -84,24 +86,26 @@ use crate::machine::Missing;
 /// What a trial does.
 type Run = fn(&Ground);
 
-/// Every trial with its name: a line for each file.
-fn trials() -> Vec<(&'static str, Run)> {
-    [
-        faults::trials(),
-        first_run::trials(),
-        fixture::trials(),
-        in_cluster::trials(),
-        load::trials(),
-        host::trials(),
-        ingest::trials(),
-        nodes::trials(),
-        registry::trials(),
-        up::trials(),
+/// Every trial with its name, in shares that take about the same time: most of it is waiting.
+fn shares() -> Vec<Vec<(&'static str, Run)>> {
+    vec![
+        [faults::trials(), load::trials()].concat(),
+        [up::trials(), fixture::trials()].concat(),
+        [
+            first_run::trials(),
+            in_cluster::trials(),
+            host::trials(),
+            ingest::trials(),
+            nodes::trials(),
+            registry::trials(),
+        ]
+        .concat(),
     ]
-    .concat()
 }
 
-const PROGRAMS: [&str; 9] = [
+const PROGRAMS: [&str; 11] = [
+    "ip",
+    "unshare",
     "podman",
     "runc",
     "iptables",
@@ -115,7 +119,7 @@ const PROGRAMS: [&str; 9] = [
 
 fn main() {
     let mut arguments = Arguments::from_args();
-    // The name of the network is one for the whole machine.
+    // A share has one machine.
     arguments.test_threads = Some(1);
 
     if let Err(Missing(what)) = machine::check(&PROGRAMS) {
@@ -124,10 +128,28 @@ fn main() {
         return;
     }
 
+    let mut shares = shares();
+    let trials = match apart::share() {
+        Some(share) => {
+            apart::answer_names();
+            shares.swap_remove(share)
+        }
+        None if arguments.list => shares.concat(),
+        None => {
+            containerfile::archive(); // while there is a network outside
+            let went_well = apart::run(shares.len());
+            std::process::exit(if went_well { 0 } else { 101 });
+        }
+    };
+    run(&arguments, trials)
+}
+
+/// Runs trials one after the other, each on a clean ground, and exits.
+fn run(arguments: &Arguments, trials: Vec<(&'static str, Run)>) -> ! {
     // Laid by the first test that runs, so that `--list` and a filter that matches nothing cost nothing.
     let ground = Arc::new(LazyLock::new(Ground::start as fn() -> Ground));
     let is_kept = Arc::new(AtomicBool::new(false));
-    let trials = trials()
+    let trials = trials
         .into_iter()
         .map(|(name, run)| {
             let (ground, is_kept) = (Arc::clone(&ground), Arc::clone(&is_kept));
@@ -148,7 +170,7 @@ fn main() {
             })
         })
         .collect();
-    let conclusion = libtest_mimic::run(&arguments, trials);
+    let conclusion = libtest_mimic::run(arguments, trials);
     // `exit` runs no destructors.
     drop(ground);
     conclusion.exit()

@@ -19,21 +19,27 @@ const PACKAGES: &str = "ca-certificates,curl,procps,iproute2";
 
 /// Brings [`DEBIAN`] and [`CONTAINERD`].
 pub(crate) fn load(podman: &Podman) {
+    podman.run(["load", "--quiet", "--input", &archive().display().to_string()]);
+}
+
+/// An archive of [`DEBIAN`] and [`CONTAINERD`]; the packages in them are fetched if it is not there yet.
+pub(crate) fn archive() -> PathBuf {
     let folder = "stage/images/containerd";
     let recipe = fs::read_to_string(tests().join(folder).join("Containerfile")).unwrap();
     let key = Digest::of(Algorithm::Sha256, format!("{PACKAGES}\n{recipe}").as_bytes());
     let archive = cache().join(format!("containerd-{}.tar", &key.hex()[..16]));
     if archive.exists() {
-        podman.run(["load", "--quiet", "--input", &archive.display().to_string()]);
-        return;
+        return archive;
     }
+    let podman = Podman::new();
     podman.run(["import", &base().display().to_string(), DEBIAN]);
-    build(podman, CONTAINERD, folder, &[]);
+    build(&podman, CONTAINERD, folder, &[]);
     let work = tempfile::tempdir_in(cache()).unwrap();
     let saved = work.path().join("saved.tar");
     let save = ["save", "--quiet", "--multi-image-archive", "--output"];
     command::run(podman.podman(save).arg(&saved).args([DEBIAN, CONTAINERD]));
     fs::rename(&saved, &archive).unwrap();
+    archive
 }
 
 /// Builds one image from a folder below `tests`, with `programs` beside its Containerfile.

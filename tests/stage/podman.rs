@@ -105,37 +105,16 @@ impl Podman {
         );
         name
     }
-
-    /// Removes the network, once no container is left, and with it what a Podman that was killed while it
-    /// set a container up leaves in the kernel and below `/run`: there it is kept by the network's name
-    /// alone, and the next network of that name would have the names and addresses of this one.
-    pub(crate) fn remove_network(&self) {
-        let bridge = ["network", "inspect", "--format", "{{.NetworkInterface}}", NETWORK];
-        let bridge = command::output(&mut self.podman(bridge));
-        command::output(&mut self.podman(["network", "rm", "--force", NETWORK]));
-        // The server of names; it ends by itself when it reads that there is no network left.
-        let names = Path::new("/run/containers/networks/aardvark-dns");
-        if fs::remove_file(names.join(NETWORK)).is_ok()
-            && let Ok(process) = fs::read_to_string(names.join("aardvark.pid"))
-            && fs::read_link(format!("/proc/{}/exe", process.trim()))
-                .is_ok_and(|program| program.ends_with("aardvark-dns"))
-        {
-            command::output(Command::new("kill").args(["-HUP", process.trim()]));
-        }
-        let bridge = String::from_utf8_lossy(&bridge.stdout).trim().to_owned();
-        let ports = fs::read_dir(format!("/sys/class/net/{bridge}/brif")).into_iter().flatten();
-        let mut links: Vec<_> = ports.map(|port| port.unwrap().file_name()).collect();
-        links.push(bridge.into());
-        for link in links {
-            command::output(Command::new("ip").args(["link", "delete"]).arg(link));
-        }
-    }
 }
 
 impl Drop for Podman {
     fn drop(&mut self) {
-        command::output(&mut self.podman(["rm", "--all", "--force", "--time=0"]));
-        self.remove_network();
+        for arguments in [
+            ["rm", "--all", "--force", "--time=0"].as_slice(),
+            &["network", "rm", "--force", NETWORK],
+        ] {
+            command::output(self.podman([]).args(arguments));
+        }
         // Podman keeps its images' folder mounted on itself.
         command::output(Command::new("umount").arg(self.folder().join("root/overlay")));
     }

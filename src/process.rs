@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -22,6 +22,9 @@ pub use program::{Program, RunError};
 const WORDS_BYTES_MAX: u64 = 64 << 10;
 /// How long a short conversation may take: a person may have to unlock a keychain in it.
 const CONVERSATION_MAX: Duration = Duration::from_secs(60);
+/// How long a program may take for an answer if nothing else is said. Engines take seconds at worst, and
+/// one that hangs would have us hang for ever.
+pub const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked whether a program that has closed its stdout has ended, too.
 const END_POLL: Duration = Duration::from_millis(2);
 /// The most that a program may answer on stdout where an answer is all that is wanted, in bytes.
@@ -50,16 +53,25 @@ impl Export for Output {
 
 /// Starts programs.
 pub trait Runner: fmt::Debug + Send + Sync {
-    /// Runs a program to its end, and gives what it wrote to stdout.
+    /// Runs a program to its end, and gives what it wrote to stdout. It has a minute.
     ///
     /// # Errors
-    /// It cannot be started, or failed.
-    fn answer(&self, program: &Program) -> Result<Vec<u8>, RunError>;
+    /// It cannot be started, or failed, or does not end.
+    fn answer(&self, program: &Program) -> Result<Vec<u8>, RunError> {
+        self.answer_within(program, ANSWER_MAX)
+    }
 
-    /// Runs a program to its end, and gives what it wrote to stdout and to stderr, as it came.
+    /// The same with another limit than a minute.
     ///
     /// # Errors
-    /// It cannot be started, or failed.
+    /// It cannot be started, or failed, or does not end.
+    fn answer_within(&self, program: &Program, limit: Duration) -> Result<Vec<u8>, RunError>;
+
+    /// Runs a program to its end, and gives what it wrote to stdout and to stderr, as it came. It has a
+    /// minute.
+    ///
+    /// # Errors
+    /// It cannot be started, or failed, or does not end.
     fn words(&self, program: &Program) -> Result<String, RunError>;
 
     /// Starts a program and gives its stdout while it runs. How it ended is told by `finish`, with
@@ -109,11 +121,19 @@ pub trait Runner: fmt::Debug + Send + Sync {
 pub struct Machine;
 
 impl Runner for Machine {
-    fn answer(&self, program: &Program) -> Result<Vec<u8>, RunError> {
-        let (mut answer, mut running) = (Vec::new(), self.stream(program)?);
-        let read = running.by_ref().take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
+    fn answer_within(&self, program: &Program, limit: Duration) -> Result<Vec<u8>, RunError> {
+        let until = Instant::now() + limit;
+        let late = || RunError::Late { program: program.to_string(), limit };
+        let mut command = program.command();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = Running::start(program, command)?;
+        let out = running.out.take();
+        let answered = in_passing(move || out.map_or(Ok(Vec::new()), read_answer));
+        let answer = answered.recv_timeout(limit).map_err(|_| late())?;
+        // One that has more to say than is wanted would be told to have been ended by a signal.
+        let answer = answer.map_err(|source| program.cannot_run(source))?;
+        running.await_end(until)?.ok_or_else(late)?;
         running.finish().map_err(|error| within(program, error))?;
-        read.map_err(|source| program.cannot_run(source))?;
         Ok(answer)
     }
 
@@ -122,14 +142,14 @@ impl Runner for Machine {
         let (out, writer) = io::pipe().map_err(cannot)?;
         let mut command = program.command();
         command.stdout(writer.try_clone().map_err(cannot)?).stderr(writer);
-        let mut child = command.spawn().map_err(cannot)?;
-        // It holds the end that is written to, and reading would wait for that.
-        drop(command);
-        let mut words = Vec::new();
-        let read = out.take(ANSWER_BYTES_MAX).read_to_end(&mut words);
-        let status = child.wait().map_err(cannot)?;
-        read.map_err(cannot)?;
-        let words = String::from_utf8_lossy(&words).trim().to_owned();
+        let until = Instant::now() + ANSWER_MAX;
+        let late = || RunError::Late { program: program.to_string(), limit: ANSWER_MAX };
+        // Its ends of the pipe go with the command, and reading would wait for them.
+        let mut running = Running::start(program, command)?;
+        let said = in_passing(move || read_answer(out));
+        let said = said.recv_timeout(ANSWER_MAX).map_err(|_| late())?;
+        let status = running.await_end(until)?.ok_or_else(late)?;
+        let words = String::from_utf8_lossy(&said.map_err(cannot)?).trim().to_owned();
         match status.success() {
             true => Ok(words),
             false => Err(RunError::Failed { program: program.to_string(), words }),
@@ -223,27 +243,34 @@ fn converse_within(
         // A program that does not want it says why.
         _ = stdin.write_all(input);
     }
-    let (sender, answered) = mpsc::channel();
-    if let Some(out) = running.out.take() {
-        std::thread::spawn(move || {
-            let mut answer = Vec::new();
-            let read = out.take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
-            // Nobody waits any more: it was late.
-            _ = sender.send(read.map(|_| answer));
-        });
-    }
+    let out = running.out.take();
+    let answered = in_passing(move || out.map_or(Ok(Vec::new()), read_answer));
     let late = || program.cannot_run(io::ErrorKind::TimedOut.into());
     let answer = answered.recv_timeout(max).map_err(|_| late())?;
-    // One that has nothing more to say may still not end.
-    let status = loop {
-        match running.child.try_wait().map_err(|source| program.cannot_run(source))? {
-            Some(status) => break status,
-            None if begun.elapsed() >= max => return Err(late()),
-            None => std::thread::sleep(END_POLL),
-        }
-    };
-    running.is_over = true;
+    let status = running.await_end(begun + max)?.ok_or_else(late)?;
     Ok((status.success(), answer.map_err(|source| program.cannot_run(source))?))
+}
+
+/// Does something beside, for one that may not wait until it is done.
+fn in_passing<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> mpsc::Receiver<T> {
+    let (sender, done) = mpsc::channel();
+    std::thread::spawn(move || {
+        // Nobody may wait for it any more: it was late.
+        _ = sender.send(work());
+    });
+    done
+}
+
+/// Reads what a program answers, until it has no more to say.
+fn read_answer(out: impl Read) -> io::Result<Vec<u8>> {
+    let mut answer = Vec::new();
+    out.take(ANSWER_BYTES_MAX + 1).read_to_end(&mut answer)?;
+    match answer.len() as u64 > ANSWER_BYTES_MAX {
+        true => {
+            Err(io::Error::other(format!("it answers more than {} MiB", ANSWER_BYTES_MAX >> 20)))
+        }
+        false => Ok(answer),
+    }
 }
 
 /// The error that [`Running`] put into one of reading, or else the error of reading.
@@ -279,6 +306,21 @@ impl Running {
         let out = child.stdout.take();
         Ok(Self { line: program.to_string(), child, out, words, is_over: false })
     }
+
+    /// Waits until it ends, at most until then: one that has nothing more to say may still not end.
+    fn await_end(&mut self, until: Instant) -> Result<Option<ExitStatus>, RunError> {
+        loop {
+            let ended = self
+                .child
+                .try_wait()
+                .map_err(|source| RunError::Run { program: self.line.clone(), source })?;
+            self.is_over = ended.is_some();
+            if ended.is_some() || Instant::now() >= until {
+                return Ok(ended);
+            }
+            std::thread::sleep(END_POLL);
+        }
+    }
 }
 
 impl Read for Running {
@@ -297,16 +339,24 @@ impl Export for Running {
         if status.success() {
             return Ok(());
         }
-        let words = if words.is_empty() { status.to_string() } else { reason(&words).to_owned() };
+        let is_within = self.line.split(' ').nth(1) == Some("exec");
+        let words = match words.is_empty() {
+            true => status.to_string(),
+            false => reason(&words, is_within),
+        };
         Err(io::Error::other(RunError::Failed { program: self.line.clone(), words }))
     }
 }
 
-/// What a program says of its failure: engines warn of this and that before they come to it.
-fn reason(words: &str) -> &str {
-    let begins = |line: &&str| line.starts_with("Error");
-    let found = words.lines().find(begins).and_then(|line| words.find(line));
-    found.map_or(words, |at| &words[at..])
+/// What a program says of its failure: engines warn of this and that before they come to it. What a
+/// program in a container said comes before the engine's own words, and tells more than these.
+fn reason(words: &str, is_within: bool) -> String {
+    let begins = |line: &str| line.starts_with("Error");
+    let Some(at) = words.lines().position(begins) else { return words.to_owned() };
+    let is_log = |line: &str| line.contains("level=") || line.starts_with("WARN");
+    let told = words.lines().enumerate();
+    let told = told.filter(|(number, line)| *number >= at || is_within && !is_log(line));
+    told.map(|(_, line)| line).collect::<Vec<_>>().join("\n")
 }
 
 impl Drop for Running {
@@ -368,16 +418,39 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_does_not_come_is_not_waited_for() {
+        let limit = Duration::from_millis(50);
+        // One that says nothing, one that says nothing more, and one whose child has its output.
+        for script in ["exec sleep 1000", "echo half; exec sleep 1000 >&-", "sleep 5; true"] {
+            let error = Machine.answer_within(&shell(script), limit).unwrap_err();
+            let RunError::Late { program, .. } = &error else { panic!("{script}: {error}") };
+            assert!(program.contains(script), "{error}");
+        }
+    }
+
+    #[test]
     fn of_many_words_the_reason_is_told() {
         let said = "level=warning msg=\"no Error\"\nError: no such image\nand more";
-        assert_eq!(reason(said), "Error: no such image\nand more");
-        assert_eq!(reason("no space left"), "no space left");
+        assert_eq!(reason(said, false), "Error: no such image\nand more");
+        assert_eq!(reason("no space left", false), "no space left");
+        let within =
+            "level=warning msg=\"old\"\ncat: write error: No space left on device\nError: exit 1";
+        let told = "cat: write error: No space left on device\nError: exit 1";
+        assert_eq!(reason(within, true), told);
     }
 
     #[test]
     fn what_a_program_says_in_excess_does_not_stop_it() {
         let program = shell("head -c 1000000 /dev/zero >&2; echo done");
         assert_eq!(Machine.answer(&program).unwrap(), b"done\n");
+    }
+
+    #[test]
+    fn an_answer_without_an_end_is_refused() {
+        let error = Machine.answer(&shell("exec yes")).unwrap_err();
+        assert!(
+            matches!(&error, RunError::Run { source, .. } if source.to_string().contains("4 MiB"))
+        );
     }
 
     #[test]

@@ -93,6 +93,9 @@ pub struct NodeStanding {
     pub role: Role,
     /// Whether it runs.
     pub running: bool,
+    /// Whether it is paused.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// Whether its pulls find the registry; unknown of one that stands still.
     pub wired: Option<bool>,
     /// Why not.
@@ -107,7 +110,9 @@ impl Standing {
     /// The engine cannot be asked.
     pub fn read(site: &Site) -> Result<Self, SetupError> {
         let faults = wiring_faults(site)?;
-        let nodes = node::all(site)?.iter().map(|node| NodeStanding::of(node, &faults)).collect();
+        let nodes = node::all(site)?;
+        let faults: Vec<_> = faults.into_iter().chain(site.given_up()).collect();
+        let nodes = nodes.iter().map(|node| NodeStanding::of(node, &faults)).collect();
         let registry = RegistryStanding::read(site)?;
         let in_cluster = InClusterStanding::read(site)?;
         Ok(Self { registry, in_cluster, nodes, changes: None, proof: None })
@@ -119,7 +124,10 @@ fn wiring_faults(site: &Site) -> Result<Vec<(String, String)>, SetupError> {
     let wiring: [&dyn Step; 3] = [&ConfigPath, &NoProxy, &Hosts];
     let mut faults = Vec::new();
     for step in wiring {
-        let found = step.check(site)?.into_iter().filter(|finding| finding.is_fault());
+        let mut found = step.check(site)?;
+        // What is given up is told once, whichever step came upon it.
+        found.retain(|it| it.is_fault() && !site.is_given_up(&it.about));
+        let found = found.into_iter();
         faults.extend(found.map(|finding| (finding.about, finding.words)));
     }
     Ok(faults)
@@ -143,6 +151,7 @@ impl NodeStanding {
             node: node.name().to_owned(),
             role: node.role,
             running,
+            paused: node.container.is_paused,
             wired: running.then_some(why.is_empty()),
             why,
         }
@@ -195,7 +204,11 @@ impl fmt::Display for Standing {
         }
         let mut table = Table::new(["CLUSTER", "NODE", "STATE", "PULLS FROM THE REGISTRY"]);
         for node in &self.nodes {
-            let state = if node.running { "running" } else { "stopped" };
+            let state = match (node.running, node.paused) {
+                (true, _) => "running",
+                (false, true) => "paused",
+                (false, false) => "stopped",
+            };
             table.push([node.cluster.clone(), node.node.clone(), state.into(), node.wiring()]);
         }
         table.fmt(f)?;

@@ -114,14 +114,28 @@ pub fn run(args: UpArgs, report: &Report) -> Result<(), Failure> {
     }
     let walked = walk(&site, &steps_of(&site))?;
     if args.dry_run {
-        return Ok(());
+        return Ok(whole(&site)?);
     }
     let proof = prove(&site)?;
     walked.notes.iter().for_each(|note| report.say(format_args!("note: {note}")));
     let mut standing = Standing::read(&site)?;
     standing.changes = Some(walked.changes);
     standing.proof = proof;
-    Ok(report.data(&standing)?)
+    report.data(&standing)?;
+    Ok(whole(&site)?)
+}
+
+/// Whether every node was set up. What was done on the others stands.
+fn whole(site: &Site) -> Result<(), SetupError> {
+    let given_up = site.given_up();
+    let told: Vec<_> = given_up.iter().map(|(node, why)| format!("{node} {why}")).collect();
+    match told.is_empty() {
+        true => Ok(()),
+        false => Err(SetupError::Broken {
+            what: format!("not every node was set up: {}", told.join("; ")),
+            hint: "`wharf doctor` looks at these nodes; `wharf up` again goes on with them".into(),
+        }),
+    }
 }
 
 /// A real pull on every node, where something changed since the last one and there is a node.

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -100,6 +101,14 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+    /// It did not end in the time that it had, and was ended.
+    #[error("`{program}` did not answer within {} s", limit.as_secs())]
+    Late {
+        /// The whole command line.
+        program: String,
+        /// How long it had.
+        limit: Duration,
+    },
     /// It ended with another code than 0.
     #[error("`{program}` failed: {words}")]
     Failed {
@@ -108,6 +117,20 @@ pub enum RunError {
         /// What it said on stderr, or else how it ended.
         words: String,
     },
+}
+
+impl RunError {
+    /// What the program itself has to say of its failure, or that it says nothing.
+    ///
+    /// # Errors
+    /// It is not the program's failure: it was never started.
+    pub fn said(self) -> Result<String, Self> {
+        match self {
+            Self::Failed { words, .. } => Ok(words),
+            Self::Late { .. } => Ok(self.to_string()),
+            Self::Missing { .. } | Self::Run { .. } => Err(self),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ pub struct Recorded {
 }
 
 impl Recorded {
+    /// The words of a failure by which a program does not answer at all.
+    pub const LATE: &str = "(no answer)";
+
     /// A runner with these answers, in this order; without one left, no program is found.
     pub fn new<const N: usize>(answers: [Answer; N]) -> Self {
         Self { answers: Mutex::new(answers.into()), ..Self::default() }
@@ -57,14 +60,17 @@ impl Export for Said {
 }
 
 impl Runner for Recorded {
-    fn answer(&self, program: &Program) -> Result<Vec<u8>, RunError> {
+    fn answer_within(&self, program: &Program, limit: Duration) -> Result<Vec<u8>, RunError> {
         let line = program.to_string();
         self.lines.lock().unwrap().push(line.clone());
         if !self.transcript.is_empty() {
             let known = self.transcript.iter().find(|(beginning, _)| line.starts_with(beginning));
             let answer = known
                 .map_or_else(|| Err(format!("not in the transcript: {line}")), |it| it.1.clone());
-            return answer.map_err(|words| RunError::Failed { program: line, words });
+            return answer.map_err(|words| match words == Self::LATE {
+                true => RunError::Late { program: line, limit },
+                false => RunError::Failed { program: line, words },
+            });
         }
         match self.answers.lock().unwrap().pop_front() {
             Some(Ok(answer)) => Ok(answer),

@@ -22,19 +22,16 @@ impl Step for ConfigPath {
     }
 
     fn check(&self, site: &Site) -> Result<Vec<Finding>, SetupError> {
-        let nodes = node::running(site)?;
-        let found = node::on_each(&nodes, |node| {
-            let inside = Inside::read(site, node)?;
-            Ok(findings(node.name(), &inside))
-        })?;
-        let faults = found.concat();
-        Ok(match nodes.len() {
+        let looked = node::look_into_each(site, |node| Ok(Inside::read(site, node)?))?;
+        let found = looked.seen.iter().flat_map(|(node, inside)| findings(node.name(), inside));
+        let faults: Vec<_> = found.chain(looked.faults).collect();
+        Ok(match looked.seen.len() {
+            _ if !faults.is_empty() => faults,
             0 => Vec::new(),
-            count if faults.is_empty() => vec![Finding::ok(
+            count => vec![Finding::ok(
                 "config_path",
                 format!("containerd reads hosts.toml on {}", node::count(count)),
             )],
-            _ => faults,
         })
     }
 

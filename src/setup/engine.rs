@@ -95,6 +95,15 @@ impl Engine {
         Ok(self.hand.act(&self.program(words)).map(drop)?)
     }
 
+    /// Has a container run that stands still, whether it ended or was paused.
+    ///
+    /// # Errors
+    /// It does not run, or refuses.
+    pub fn start(&self, container: &Container) -> Result<(), EngineError> {
+        let verb = if container.is_paused { "unpause" } else { "start" };
+        self.act([verb, &container.name])
+    }
+
     /// What a program in a container prints; it must change nothing.
     ///
     /// # Errors
@@ -178,9 +187,15 @@ impl Engine {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let names = names.iter().map(String::as_str);
-        let words = ["container", "inspect"].into_iter().chain(names);
-        let mut found: Vec<Container> = self.inspected(words)?.unwrap_or_default();
+        let words = ["container", "inspect"].into_iter().chain(names.iter().map(String::as_str));
+        let mut found: Vec<Container> = match self.inspected(words)? {
+            Some(found) => found,
+            // One of them has gone since they were listed; the others have not.
+            None => {
+                let each = names.iter().map(|name| self.container(name));
+                each.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
+            }
+        };
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
     }

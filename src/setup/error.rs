@@ -62,6 +62,15 @@ pub enum SetupError {
         /// What to do about it.
         hint: String,
     },
+    /// A node cannot be changed; it is left alone, and the others are not.
+    #[error("{node} is left as it is")]
+    OfNode {
+        /// The node.
+        node: String,
+        /// Why.
+        #[source]
+        source: Box<Self>,
+    },
     /// There are faults; they were told already.
     #[error("{count} {} found", if *count == 1 { "fault was" } else { "faults were" })]
     Faults {
@@ -71,6 +80,19 @@ pub enum SetupError {
 }
 
 impl SetupError {
+    /// Whether it is the failure of something in one container, which is no obstacle for others.
+    pub fn is_of_container(&self) -> bool {
+        let is_of_program =
+            |error: &RunError| matches!(error, RunError::Failed { .. } | RunError::Late { .. });
+        match self {
+            Self::Engine(EngineError::Run(error)) | Self::Run(error) => is_of_program(error),
+            Self::Engine(EngineError::Answer { .. })
+            | Self::Broken { .. }
+            | Self::OfNode { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Whether what was asked for cannot be, whatever the machine is like.
     pub fn is_misuse(&self) -> bool {
         false
@@ -85,6 +107,7 @@ impl SetupError {
                 Some("`wharf doctor` says why the engine does not answer".into())
             }
             Self::Engine(EngineError::Run(error)) | Self::Run(error) => of_run(error),
+            Self::OfNode { source, .. } => source.hint(),
             Self::NoEngine => Some(
                 "install Podman (https://podman.io/docs/installation); on macOS then run `podman \
                  machine init` and `podman machine start`"
@@ -109,9 +132,14 @@ impl SetupError {
 }
 
 /// What to do about a program that is missing or fails.
-fn of_run(error: &RunError) -> Option<String> {
+pub fn of_run(error: &RunError) -> Option<String> {
     match error {
         RunError::Missing { program } => how_to_get(program),
+        RunError::Late { .. } => Some(
+            "try that command by hand: what hangs is the engine, its virtual machine (`podman machine \
+             stop`, then `podman machine start`), or its service (`systemctl restart docker`)"
+                .into(),
+        ),
         _ => None,
     }
 }

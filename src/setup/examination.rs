@@ -53,6 +53,7 @@ impl Serialize for Examined {
 
 /// Has every check look.
 pub fn examine(site: &Site, checks: &[Box<dyn Step>]) -> Vec<Examined> {
+    site.begin_anew();
     let mut all = Vec::with_capacity(checks.len());
     let mut is_engine_away = false;
     for check in checks {

@@ -3,18 +3,24 @@
 //!
 //! Answers are remembered until something changes, so that steps ask as if asking cost nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::process::{Program, RunError, Runner};
+use crate::process::{ANSWER_MAX, Program, RunError, Runner};
 use crate::report::Report;
+
+/// How long a change may take: a container that is stopped has ten seconds, a volume with many files takes
+/// its time, and one that takes longer hangs.
+const CHANGE_MAX: Duration = Duration::from_secs(600);
 
 /// A file of this machine that the setup cannot write or remove.
 #[derive(Debug, Error)]
@@ -44,6 +50,8 @@ pub struct Hand {
     manner: Manner,
     report: Report,
     answers: Mutex<HashMap<Program, Vec<u8>>>,
+    /// Who did not answer in time.
+    silent: Mutex<HashSet<Asked>>,
     /// What was only shown, for tests that compare it.
     #[cfg(test)]
     pub shown: Mutex<Vec<String>>,
@@ -57,6 +65,7 @@ impl Hand {
             manner,
             report,
             answers: Mutex::default(),
+            silent: Mutex::default(),
             #[cfg(test)]
             shown: Mutex::default(),
         }
@@ -76,12 +85,12 @@ impl Hand {
     /// since. A failure is not remembered.
     ///
     /// # Errors
-    /// It cannot be started, or failed.
+    /// It cannot be started, or failed, or does not answer in a minute.
     pub fn ask(&self, program: &Program) -> Result<Vec<u8>, RunError> {
         if let Some(answer) = self.answers().get(program) {
             return Ok(answer.clone());
         }
-        let answer = self.runner.answer(program)?;
+        let answer = self.ask_anew(program)?;
         self.answers().insert(program.clone(), answer.clone());
         Ok(answer)
     }
@@ -89,9 +98,26 @@ impl Hand {
     /// The answer of a program as of now, for what changes by itself.
     ///
     /// # Errors
-    /// It cannot be started, or failed.
+    /// It cannot be started, or failed, or does not answer in a minute.
     pub fn ask_anew(&self, program: &Program) -> Result<Vec<u8>, RunError> {
-        self.runner.answer(program)
+        self.ask_within(program, ANSWER_MAX)
+    }
+
+    /// The same with another limit than a minute. Whoever did not answer in time is not asked again until
+    /// something changed: there are many questions, and each would take as long.
+    ///
+    /// # Errors
+    /// It cannot be started, or failed, or does not answer within `limit`.
+    pub fn ask_within(&self, program: &Program, limit: Duration) -> Result<Vec<u8>, RunError> {
+        let asked = Asked::of(program);
+        if self.silent().contains(&asked) {
+            return Err(RunError::Late { program: program.to_string(), limit });
+        }
+        let answer = self.runner.answer_within(program, limit);
+        if let Err(RunError::Late { .. }) = answer {
+            self.silent().insert(asked);
+        }
+        answer
     }
 
     /// Runs a program that changes something; empty where it is only shown.
@@ -99,7 +125,10 @@ impl Hand {
     /// # Errors
     /// It cannot be started, or failed.
     pub fn act(&self, program: &Program) -> Result<Vec<u8>, RunError> {
-        self.changing(program.line(), Vec::new(), || self.runner.answer(program))
+        let change = || self.runner.answer_within(program, CHANGE_MAX);
+        let changed = self.changing(program.line(), Vec::new(), change);
+        self.hope(program);
+        changed
     }
 
     /// The same for long work, whose words the person sees as they come.
@@ -107,7 +136,9 @@ impl Hand {
     /// # Errors
     /// It cannot be started, or failed.
     pub fn show(&self, program: &Program) -> Result<(), RunError> {
-        self.changing(program.line(), (), || self.runner.show(program))
+        let changed = self.changing(program.line(), (), || self.runner.show(program));
+        self.hope(program);
+        changed
     }
 
     /// The same for long work that reads `input`. What it says when it fails is in the error, too.
@@ -233,8 +264,38 @@ impl Hand {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 
-    fn answers(&self) -> std::sync::MutexGuard<'_, HashMap<Program, Vec<u8>>> {
+    /// What changed something may have mended who did not answer; but not what was done in a container.
+    fn hope(&self, program: &Program) {
+        if Asked::of(program).container.is_none() {
+            self.silent().clear();
+        }
+    }
+
+    fn silent(&self) -> MutexGuard<'_, HashSet<Asked>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answers(&self) -> MutexGuard<'_, HashMap<Program, Vec<u8>>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who is asked: a program, or by it a container. One that hangs keeps no other from answering.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Asked {
+    program: OsString,
+    container: Option<OsString>,
+}
+
+impl Asked {
+    fn of(program: &Program) -> Self {
+        let mut words = program.arguments.iter();
+        let is_exec = words.next().is_some_and(|word| word == "exec");
+        let mut words = words.filter(|word| !word.to_string_lossy().starts_with('-'));
+        Self {
+            program: program.name.clone(),
+            container: if is_exec { words.next().cloned() } else { None },
+        }
     }
 }
 
@@ -245,8 +306,10 @@ fn put(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(text.as_bytes())?;
     fs::set_permissions(file.path(), fs::Permissions::from_mode(mode))?;
+    // Where the machine goes down, a file of nothing in its place would be worse than the one before.
+    file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    fs::File::open(folder)?.sync_all()
 }
 
 /// The most that is shown of an input, in bytes.
@@ -259,5 +322,38 @@ fn shown_input(input: &[u8]) -> String {
             format!(" <<'END'\n{}\nEND", text.trim_end_matches('\n'))
         }
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::recorded::Recorded;
+
+    fn asks(hand: &Hand, words: &[&str]) -> Result<Vec<u8>, RunError> {
+        hand.ask(&Program::new("podman", words))
+    }
+
+    #[test]
+    fn who_did_not_answer_is_asked_again_when_something_changed() {
+        let late = Recorded::transcript([
+            ("podman exec stuck", Err(Recorded::LATE.to_owned())),
+            ("podman", Ok(b"well".to_vec())),
+        ]);
+        let recorded = Arc::new(late);
+        let hand = Hand::new(Arc::clone(&recorded) as _, Manner::Quiet, Report::new(false));
+        for words in [["exec", "stuck", "a"], ["exec", "stuck", "b"]] {
+            let error = asks(&hand, &words).unwrap_err().to_string();
+            assert!(error.ends_with("did not answer within 60 s"), "{error}");
+        }
+        assert_eq!(recorded.lines(), ["podman exec stuck a"]);
+        asks(&hand, &["exec", "-i", "other", "a"]).unwrap();
+        asks(&hand, &["ps"]).unwrap();
+        hand.act(&Program::new("podman", ["exec", "other", "rm"])).unwrap();
+        asks(&hand, &["exec", "stuck", "c"]).unwrap_err();
+        assert!(!recorded.lines().contains(&"podman exec stuck c".to_owned()));
+        hand.act(&Program::new("podman", ["restart", "stuck"])).unwrap();
+        asks(&hand, &["exec", "stuck", "c"]).unwrap_err();
+        assert!(recorded.lines().contains(&"podman exec stuck c".to_owned()));
     }
 }

@@ -7,7 +7,6 @@ use yaml_serde::Mapping;
 use super::node::{self, Node, Role};
 use super::receipt::Made;
 use super::{Finding, SetupError, Site, Step};
-use crate::process::RunError;
 use crate::setup::engine::EngineError;
 
 /// The step.
@@ -125,8 +124,8 @@ fn asked(site: &Site, head: &Node, is_ours: bool) -> Result<State, SetupError> {
     let get = [&KUBECTL[..], &["get"], &OBJECT, &["--ignore-not-found", "-o", "json"]].concat();
     let said = match site.engine.look(head.name(), &get) {
         Ok(said) => said,
-        Err(EngineError::Run(RunError::Failed { words, .. })) => {
-            return Ok(State::Silent(words.lines().last().unwrap_or_default().to_owned()));
+        Err(EngineError::Run(error)) => {
+            return Ok(State::Silent(error.said()?.lines().last().unwrap_or_default().to_owned()));
         }
         Err(error) => return Err(error.into()),
     };

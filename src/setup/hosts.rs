@@ -22,15 +22,17 @@ impl Step for Hosts {
     }
 
     fn check(&self, site: &Site) -> Result<Vec<Finding>, SetupError> {
-        let nodes = node::running(site)?;
-        let faults = node::on_each(&nodes, |node| faults(site, node))?.concat();
-        Ok(match nodes.len() {
+        let looked = node::look_into_each(site, |node| faults(site, node))?;
+        let all = looked.seen.len();
+        let found = looked.seen.into_iter().flat_map(|(_, faults)| faults);
+        let faults: Vec<_> = found.chain(looked.faults).collect();
+        Ok(match all {
+            _ if !faults.is_empty() => faults,
             0 => Vec::new(),
-            count if faults.is_empty() => vec![Finding::ok(
+            count => vec![Finding::ok(
                 "hosts.toml",
                 format!("leads to the registry on {}", node::count(count)),
             )],
-            _ => faults,
         })
     }
 
@@ -39,22 +41,29 @@ impl Step for Hosts {
     }
 
     fn undo(&self, site: &Site) -> Result<(), SetupError> {
+        let mut undone = Ok(());
         for made in site.receipt.made() {
             let Made::Hosts { node, host } = &made else { continue };
-            match node::find(site, node)? {
-                Some(found) if !found.container.is_running => {
-                    site.hand().say(format_args!(
-                        "{node} stands still: hosts.toml for {host} stays in it."
-                    ));
-                    continue;
-                }
-                Some(found) => unwire(site, &found, host)?,
-                None => {}
-            }
-            site.strike(&made)?;
+            // A node that cannot be changed keeps its own file, and no other.
+            let of_this = take_back(site, &made, node, host);
+            undone = undone.and(of_this.map_err(|error| node::unchanged(site, node, error)));
         }
-        Ok(())
+        undone
     }
+}
+
+/// Takes away what was written of a name on a node, unless that stands still.
+fn take_back(site: &Site, made: &Made, node: &str, host: &str) -> Result<(), SetupError> {
+    match node::find(site, node)? {
+        Some(found) if !found.container.is_running => {
+            site.hand()
+                .say(format_args!("{node} stands still: hosts.toml for {host} stays in it."));
+            return Ok(());
+        }
+        Some(found) => unwire(site, &found, host)?,
+        None => {}
+    }
+    site.strike(made)
 }
 
 /// The names under which nodes know the registry: the pods' own, and the host's, which tools put in
@@ -183,7 +192,8 @@ fn note(site: &Site, node: &Node, host: &str) -> Result<(), SetupError> {
 /// not ours any more.
 fn unwire(site: &Site, node: &Node, host: &str) -> Result<(), SetupError> {
     let inside = Inside::read(site, node)?;
-    let is_ours = names(site).iter().any(|name| name == host);
+    // Under the names of other registries are the mirrors that we turned into files.
+    let is_ours = host.starts_with("localhost:") || host == site.config.pod_name();
     if is_ours && matches!(state(&inside, host, &target(site, node)), State::Elsewhere(_)) {
         return Ok(());
     }
@@ -196,21 +206,212 @@ fn script<'a>(script: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
     [&["sh", "-ec", script, "sh"], arguments].concat()
 }
 
+/// What is moved aside is never lost: where something was before, that gets a number. A folder that is a
+/// link is somebody's who shares it: what it leads to is not written into.
 const WRITE: &str = r#"cd /etc/containerd
-mkdir -p "certs.d/$1"
-cd "certs.d/$1"
+mkdir -p certs.d
+cd certs.d
+[ ! -L "$1" ] || mv -T --backup=numbered "$1" "$1.before-wharf"
+mkdir -p "$1"
+cd "$1"
 cat >.hosts.toml.new
-[ -z "$2" ] || [ -e hosts.toml.before-wharf ] || mv -T hosts.toml hosts.toml.before-wharf
+[ -z "$2" ] || [ ! -e hosts.toml ] || mv -T --backup=numbered hosts.toml hosts.toml.before-wharf
 mv -T .hosts.toml.new hosts.toml"#;
 
 const ASIDE: &str = r#"cd /etc/containerd/certs.d
-rm -rf "$1.before-wharf"
-mv -T "$1" "$1.before-wharf""#;
+mv -T --backup=numbered "$1" "$1.before-wharf""#;
 
 const REMOVE: &str = r#"cd /etc/containerd/certs.d || exit 0
-if [ -d "$1" ]; then
+if [ -d "$1" ] && [ ! -L "$1" ]; then
     rm -f "$1/hosts.toml" "$1/.hosts.toml.new"
     [ ! -e "$1/hosts.toml.before-wharf" ] || mv -T "$1/hosts.toml.before-wharf" "$1/hosts.toml"
     rmdir --ignore-fail-on-non-empty "$1"
 fi
-[ -z "$2" ] || [ ! -e "$2.before-wharf" ] || mv -T "$2.before-wharf" "$2""#;
+for name in "$1" "$2"; do
+    if [ -n "$name" ] && [ ! -e "$name" ] && [ ! -L "$name" ] && ls -d "$name.before-wharf" >/dev/null 2>&1; then
+        mv -T "$name.before-wharf" "$name"
+    fi
+done"#;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::process::recorded::Answer;
+    use crate::setup::site::tests::site;
+
+    /// Runs a script as a node does, with a folder in the place of /etc/containerd.
+    fn run(folder: &Path, text: &str, arguments: &[&str], input: &str) {
+        let text = text.replace("/etc/containerd", &folder.display().to_string());
+        let mut child = Command::new("sh")
+            .args(&script(&text, arguments)[1..])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        assert!(child.wait().unwrap().success(), "{text}");
+    }
+
+    /// A folder with files in it, and everything in it.
+    fn ground(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join("certs.d").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    fn read(folder: &tempfile::TempDir, name: &str) -> String {
+        fs::read_to_string(folder.path().join("certs.d").join(name)).unwrap_or_default()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn nothing_that_was_moved_aside_is_lost() {
+        let folder = ground(&[("a:1/hosts.toml", "first"), ("a_1_/hosts.toml", "hidden")]);
+        run(folder.path(), WRITE, &["a:1", "keep"], "ours");
+        run(folder.path(), ASIDE, &["a_1_"], "");
+        let certs = folder.path().join("certs.d");
+        fs::write(certs.join("a:1/hosts.toml"), "second").unwrap();
+        fs::create_dir(certs.join("a_1_")).unwrap();
+        fs::write(certs.join("a_1_/hosts.toml"), "hidden again").unwrap();
+        run(folder.path(), WRITE, &["a:1", "keep"], "ours");
+        run(folder.path(), ASIDE, &["a_1_"], "");
+        assert_eq!(read(&folder, "a:1/hosts.toml"), "ours");
+        run(folder.path(), REMOVE, &["a:1", "a_1_"], "");
+        for (name, text) in [
+            ("a:1/hosts.toml", "second"),
+            ("a:1/hosts.toml.before-wharf.~1~", "first"),
+            ("a_1_/hosts.toml", "hidden again"),
+            ("a_1_.before-wharf.~1~/hosts.toml", "hidden"),
+        ] {
+            assert_eq!(read(&folder, name), text, "{name}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_folder_that_is_a_link_is_not_written_into() {
+        for target in ["shared", "gone"] {
+            let folder = ground(&[("shared/hosts.toml", "theirs")]);
+            symlink(target, folder.path().join("certs.d/a:1")).unwrap();
+            run(folder.path(), WRITE, &["a:1", "keep"], "ours");
+            assert_eq!(read(&folder, "a:1/hosts.toml"), "ours");
+            assert_eq!(read(&folder, "shared/hosts.toml"), "theirs");
+            run(folder.path(), REMOVE, &["a:1", "a_1_"], "");
+            let link = fs::read_link(folder.path().join("certs.d/a:1")).unwrap();
+            assert_eq!(link, Path::new(target));
+            assert_eq!(read(&folder, "shared/hosts.toml"), "theirs");
+            // A link that somebody made in our place since is theirs.
+            run(folder.path(), REMOVE, &["a:1", ""], "");
+            assert!(fs::read_link(folder.path().join("certs.d/a:1")).is_ok());
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_was_made_is_removed_to_the_last_folder() {
+        let folder = ground(&[]);
+        run(folder.path(), WRITE, &["a:1"], "ours");
+        assert_eq!(read(&folder, "a:1/hosts.toml"), "ours");
+        run(folder.path(), REMOVE, &["a:1", "a_1_"], "");
+        assert_eq!(fs::read_dir(folder.path().join("certs.d")).unwrap().count(), 0);
+    }
+
+    /// A cluster of nodes by name, as Podman tells of them.
+    fn listed(names: &[&str]) -> [(&'static str, Answer); 2] {
+        let inspected = |name: &&str| {
+            serde_json::json!({
+                "Id": "1", "Name": name, "State": { "Running": true },
+                "Config": { "Labels": { node::CLUSTER_LABEL: "demo", node::ROLE_LABEL: "worker" } },
+            })
+        };
+        let all: Vec<_> = names.iter().map(inspected).collect();
+        [
+            ("podman ps --all", Ok(names.join("\n").into())),
+            ("podman container inspect", Ok(serde_json::Value::from(all).to_string().into())),
+        ]
+    }
+
+    /// A look into a node that has a file for a name.
+    fn inside(host: &str, text: &str) -> Answer {
+        use base64::Engine as _;
+        let told = |it: &str| base64::engine::general_purpose::STANDARD.encode(it);
+        let file = told(&format!("{host}/hosts.toml"));
+        Ok(format!("file {file} {}\nend {} {}\n", told(text), told(""), told("")).into())
+    }
+
+    #[test]
+    fn a_node_that_cannot_be_looked_into_keeps_nobody_from_the_others() {
+        let [ps, inspect] = listed(&["bad", "good"]);
+        let (site, recorded) = site([
+            ps,
+            inspect,
+            ("podman exec bad sh", Err("Error: executable file `sh` not found in $PATH".into())),
+            ("podman exec good sh", inside("other:1", "")),
+            ("podman exec -i good sh", Ok(Vec::new())),
+        ]);
+        let found = Hosts.check(&site).unwrap();
+        let of = |name| found.iter().filter(|it| it.about == name).collect::<Vec<_>>();
+        let [bad] = of("bad")[..] else { panic!("{found:?}") };
+        assert!(bad.is_fault() && !bad.mendable && bad.words.contains("`sh` not found"), "{bad:?}");
+        assert!(of("good").iter().all(|it| it.mendable) && of("good").len() == 2, "{found:?}");
+        Hosts.apply(&site).unwrap();
+        let lines = recorded.lines();
+        assert!(lines.iter().any(|it| it.starts_with("podman exec -i good sh")), "{lines:?}");
+        assert!(!lines.iter().any(|it| it.starts_with("podman exec -i bad sh")), "{lines:?}");
+        assert!(site.is_given_up("bad"));
+    }
+
+    #[test]
+    fn a_node_that_takes_no_file_keeps_nobody_from_the_others() {
+        let [ps, inspect] = listed(&["full", "good"]);
+        let (site, recorded) = site([
+            ps,
+            inspect,
+            ("podman exec full sh", inside("other:1", "")),
+            ("podman exec good sh", inside("other:1", "")),
+            ("podman exec -i full sh", Err("cat: write error: No space left on device".into())),
+            ("podman exec -i good sh", Ok(Vec::new())),
+        ]);
+        let error = Hosts.apply(&site).unwrap_err();
+        let told = crate::failure::told(&error);
+        assert!(told.starts_with("full ") && told.ends_with("No space left on device"), "{told}");
+        let written = |it: &&String| it.starts_with("podman exec -i good sh");
+        assert_eq!(recorded.lines().iter().filter(written).count(), 2);
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_port_is_removed_only_if_it_is_still_ours() {
+        for (text, is_removed) in
+            [(file::text("http://kind-registry:5000"), true), (file::text("http://other:1"), false)]
+        {
+            let [ps, inspect] = listed(&["demo"]);
+            let look = inside("localhost:5001", &text);
+            let (site, recorded) = site([
+                ps,
+                inspect,
+                ("podman exec demo sh -c", look),
+                ("podman exec demo sh -ec", Ok(Vec::new())),
+            ]);
+            note(&site, &demo(), "localhost:5001").unwrap();
+            Hosts.undo(&site).unwrap();
+            let removed = |it: &String| it.starts_with("podman exec demo sh -ec");
+            assert_eq!(recorded.lines().iter().any(removed), is_removed, "{text}");
+            assert!(site.receipt.made().is_empty());
+        }
+    }
+
+    fn demo() -> Node {
+        let mut node = node::planned("x", &[node::Role::Worker]).remove(0);
+        node.container.name = "demo".into();
+        node
+    }
+}

@@ -175,7 +175,7 @@ fn stopped(site: &Site, name: &str) -> Result<impl Iterator<Item = Node>, SetupE
 /// Starts the nodes of a cluster, and gives its API server time to come back.
 fn wake(site: &Site, name: &str) -> Result<(), SetupError> {
     for node in stopped(site, name)? {
-        site.engine.act(["start", node.name()])?;
+        site.engine.start(&node.container)?;
     }
     if site.hand().is_dry() {
         return Ok(());

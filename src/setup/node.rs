@@ -7,7 +7,8 @@ pub mod keeping;
 use serde::Serialize;
 
 use super::engine::{Container, EngineError};
-use super::{SetupError, Site};
+use super::{Finding, SetupError, Site};
+use crate::failure::told;
 
 pub use inside::Inside;
 
@@ -87,12 +88,55 @@ pub fn planned(cluster: &str, roles: &[Role]) -> Vec<Node> {
     planned.collect()
 }
 
-/// Those that run, which alone can be looked into.
+/// Those that run, which alone can be looked into, without those that were given up.
 ///
 /// # Errors
 /// The engine cannot be asked.
 pub fn running(site: &Site) -> Result<Vec<Node>, EngineError> {
-    Ok(all(site)?.into_iter().filter(|node| node.container.is_running).collect())
+    let counts = |node: &Node| node.container.is_running && !site.is_given_up(node.name());
+    Ok(all(site)?.into_iter().filter(counts).collect())
+}
+
+/// What was seen in the nodes that can be looked into, and a fault for each of the others.
+#[derive(Debug)]
+pub struct Looked<T> {
+    /// The nodes, each with what was seen in it.
+    pub seen: Vec<(Node, T)>,
+    /// The others' faults.
+    pub faults: Vec<Finding>,
+}
+
+/// Looks into every running node, all at once. One that cannot be looked into, whatever is wrong with it,
+/// is given up, and keeps nobody from the others.
+///
+/// # Errors
+/// The engine cannot be asked.
+pub fn look_into_each<T: Send>(
+    site: &Site,
+    look: impl Fn(&Node) -> Result<T, SetupError> + Sync,
+) -> Result<Looked<T>, SetupError> {
+    let nodes = running(site)?;
+    let looked = on_each(&nodes, |node| Ok(look(node)))?;
+    let mut all = Looked { seen: Vec::new(), faults: Vec::new() };
+    for (node, seen) in nodes.into_iter().zip(looked) {
+        match seen {
+            Ok(seen) => all.seen.push((node, seen)),
+            Err(error) if error.is_of_container() => all.faults.push(unseen(site, &node, &error)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
+/// Gives a node up that cannot be looked into.
+fn unseen(site: &Site, node: &Node, error: &SetupError) -> Finding {
+    let (name, engine) = (node.name(), site.engine.kind().program());
+    let words = format!("cannot be looked into: {}", told(error));
+    site.give_up(name, words.clone());
+    Finding::fault(name, words).left_to_you(format!(
+        "see what ails it: `{engine} exec {name} true`, `{engine} logs --tail 20 {name}`; `{engine} restart \
+         {name}` may help. If it is no node of Kind's, take its label {CLUSTER_LABEL} away"
+    ))
 }
 
 /// The node of a name, running or not.
@@ -108,19 +152,35 @@ pub fn count(nodes: usize) -> String {
     format!("{nodes} node{}", if nodes == 1 { "" } else { "s" })
 }
 
-/// Changes several nodes at once; one after the other in a dry run, which tells of it in their order.
+/// Changes several nodes at once; one after the other in a dry run, which tells of it in their order. One
+/// that cannot be changed is given up.
 ///
 /// # Errors
-/// As those of [`on_each`].
+/// The first error of a node, in their order; the work on the others is done nevertheless.
 pub fn change_each(
     site: &Site,
     nodes: &[Node],
     change: impl Fn(&Node) -> Result<(), SetupError> + Sync,
 ) -> Result<(), SetupError> {
-    match site.hand().is_dry() {
-        true => nodes.iter().try_for_each(change),
-        false => on_each(nodes, change).map(drop),
+    let changed = match site.hand().is_dry() {
+        true => nodes.iter().map(change).collect(),
+        false => on_each(nodes, |node| Ok(change(node)))?,
+    };
+    let failures = nodes.iter().zip(changed).filter_map(|(node, it)| Some((node, it.err()?)));
+    let mut failures: Vec<_> =
+        failures.map(|(node, error)| unchanged(site, node.name(), error)).collect();
+    // What is nobody's in particular comes first: there is no going on after it.
+    failures.sort_by_key(|error| matches!(error, SetupError::OfNode { .. }));
+    failures.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// Gives a node up that cannot be changed, and tells why; unless it is not the node's fault.
+pub fn unchanged(site: &Site, node: &str, error: SetupError) -> SetupError {
+    if !error.is_of_container() {
+        return error;
     }
+    site.give_up(node, format!("cannot be changed: {}", told(&error)));
+    SetupError::OfNode { node: node.to_owned(), source: Box::new(error) }
 }
 
 /// Does the same on several nodes at once: most of the time on each is the engine's.

@@ -3,7 +3,7 @@
 
 use super::config::Cluster;
 use super::engine::{EngineError, Info, Kind};
-use super::error::how_to_get;
+use super::error::{how_to_get, of_run};
 use super::machine::{self, Machine};
 use super::{Finding, SetupError, Site, Step, node};
 use crate::process::RunError;
@@ -139,6 +139,11 @@ fn of_silence(site: &Site, error: RunError) -> Result<Finding, SetupError> {
         RunError::Missing { .. } => {
             let fix = how_to_get(name).unwrap_or_else(|| format!("install {name}"));
             return Ok(Finding::fault(name, "is not on the PATH").left_to_you(fix));
+        }
+        RunError::Late { limit, .. } => {
+            let words = format!("hangs: it did not answer within {} s", limit.as_secs());
+            let fault = Finding::fault(name, words);
+            return Ok(fault.left_to_you(of_run(&error).unwrap_or_default()));
         }
         RunError::Failed { words, .. } => words,
         RunError::Run { .. } => return Err(error.into()),

@@ -15,7 +15,7 @@ use super::hosts;
 use super::node::{self, Node, count};
 use super::{SetupError, Site};
 use crate::image::{Architecture, Image};
-use crate::process::{Program, RunError};
+use crate::process::Program;
 
 /// The repository of the probe while there is one.
 const REPOSITORY: &str = "wharf-probe";
@@ -209,13 +209,12 @@ impl Probe {
         loop {
             match site.hand().act(&crictl(&["pull", &image])) {
                 Ok(_) => break,
-                Err(RunError::Failed { words, .. }) => {
-                    let words = said(&words);
+                Err(error) => {
+                    let words = said(&error.said()?);
                     if !is_settling(&words) || Instant::now() > deadline {
                         return Ok(Some(words));
                     }
                 }
-                Err(error) => return Err(error.into()),
             }
             std::thread::sleep(SETTLING_POLL);
         }

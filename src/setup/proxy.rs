@@ -23,10 +23,9 @@ impl Step for NoProxy {
     }
 
     fn check(&self, site: &Site) -> Result<Vec<Finding>, SetupError> {
-        let nodes = node::running(site)?;
-        let looked = node::on_each(&nodes, |node| missing(site, node))?;
-        let faults = nodes.iter().zip(looked).filter_map(|(node, missing)| {
-            let Missing { proxy, host, .. } = missing?;
+        let looked = node::look_into_each(site, |node| missing(site, node))?;
+        let faults = looked.seen.iter().filter_map(|(node, missing)| {
+            let Missing { proxy, host, .. } = missing.as_ref()?;
             Some(
                 Finding::fault(
                     node.name(),
@@ -35,14 +34,14 @@ impl Step for NoProxy {
                 .mended_by(format!("add {host} to NO_PROXY of its service and start it anew")),
             )
         });
-        let faults: Vec<_> = faults.collect();
-        Ok(match nodes.len() {
+        let faults: Vec<_> = faults.chain(looked.faults).collect();
+        Ok(match looked.seen.len() {
+            _ if !faults.is_empty() => faults,
             0 => Vec::new(),
-            count if faults.is_empty() => vec![Finding::ok(
+            count => vec![Finding::ok(
                 "NO_PROXY",
                 format!("no proxy is between the registry and {}", node::count(count)),
             )],
-            _ => faults,
         })
     }
 

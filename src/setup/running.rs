@@ -21,6 +21,9 @@ impl Step for RunningNodes {
         let mut found = Vec::new();
         for container in standing(site)? {
             found.push(match is_wanted(site, &container) {
+                true if container.is_paused => {
+                    Finding::fault(&container.name, "is paused").mended_by("go on with it")
+                }
                 true => Finding::fault(&container.name, "stands still").mended_by("start it"),
                 false => Finding::note(
                     &container.name,
@@ -28,17 +31,15 @@ impl Step for RunningNodes {
                 ),
             });
         }
-        let running = node::running(site)?;
-        let looked = node::on_each(&running, |node| Ok(Inside::read(site, node)?))?;
-        for (node, _) in
-            running.iter().zip(&looked).filter(|(_, inside)| !inside.is_containerd_running)
-        {
+        let looked = node::look_into_each(site, |node| Ok(Inside::read(site, node)?))?;
+        for (node, _) in looked.seen.iter().filter(|(_, inside)| !inside.is_containerd_running) {
             found.push(
                 Finding::fault(node.name(), "runs no containerd").mended_by("start containerd"),
             );
         }
-        if found.is_empty() && !running.is_empty() {
-            let words = format!("all run: {}", node::count(running.len()));
+        found.extend(looked.faults);
+        if found.is_empty() && !looked.seen.is_empty() {
+            let words = format!("all run: {}", node::count(looked.seen.len()));
             found.push(Finding::ok("nodes", words));
         }
         Ok(found)
@@ -47,18 +48,23 @@ impl Step for RunningNodes {
     fn apply(&self, site: &Site) -> Result<(), SetupError> {
         let standing: Vec<_> =
             standing(site)?.into_iter().filter(|it| is_wanted(site, it)).collect();
+        let mut failure = None;
         for container in &standing {
-            site.engine.act(["start", &container.name])?;
+            if let Err(error) = site.engine.start(container) {
+                let error = node::unchanged(site, &container.name, error.into());
+                failure = failure.or(Some(error));
+            }
         }
         let was_standing = |node: &Node| standing.iter().any(|it| it.name == node.name());
-        node::change_each(site, &node::running(site)?, |node| match was_standing(node) {
-            true => containerd::wait(site, node),
-            false if Inside::read(site, node)?.is_containerd_running => Ok(()),
-            false => containerd::reload(site, node),
-        })?;
+        let changed =
+            node::change_each(site, &node::running(site)?, |node| match was_standing(node) {
+                true => containerd::wait(site, node),
+                false if Inside::read(site, node)?.is_containerd_running => Ok(()),
+                false => containerd::reload(site, node),
+            });
         // What was seen while they started is old.
         site.hand().forget();
-        Ok(())
+        failure.map_or(changed, Err)
     }
 }
 

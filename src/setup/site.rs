@@ -1,7 +1,8 @@
 //! Where the setup works: the engine, what is wanted, where files go, and what was made so far.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::config::Config;
 use super::engine::{Engine, Kind};
@@ -25,6 +26,7 @@ pub struct Site {
     /// What was made.
     pub receipt: Receipt,
     planned: Mutex<Vec<Node>>,
+    given_up: Mutex<BTreeMap<String, String>>,
 }
 
 impl Site {
@@ -42,7 +44,14 @@ impl Site {
         let kind = kind_of_engine().ok_or(SetupError::NoEngine)?;
         let receipt = Receipt::read(places.receipt(&config.registry))?;
         let engine = Engine::new(kind, Hand::new(runner, manner, report));
-        Ok(Self { config, engine, places, receipt, planned: Mutex::default() })
+        Ok(Self {
+            config,
+            engine,
+            places,
+            receipt,
+            planned: Mutex::default(),
+            given_up: Mutex::default(),
+        })
     }
 
     /// What looks and changes.
@@ -58,6 +67,30 @@ impl Site {
     /// Those nodes.
     pub fn planned(&self) -> Vec<Node> {
         self.planned.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Leaves a node alone from here on: it cannot be looked into, or changed, and the others can.
+    pub fn give_up(&self, node: &str, why: String) {
+        self.left_alone().insert(node.to_owned(), why);
+    }
+
+    /// The nodes that are left alone, each with the reason.
+    pub fn given_up(&self) -> BTreeMap<String, String> {
+        self.left_alone().clone()
+    }
+
+    /// Whether a node is left alone.
+    pub fn is_given_up(&self, node: &str) -> bool {
+        self.left_alone().contains_key(node)
+    }
+
+    /// Has every node be looked at again.
+    pub fn begin_anew(&self) {
+        self.left_alone().clear();
+    }
+
+    fn left_alone(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes what is about to be made.
@@ -151,7 +184,8 @@ pub mod tests {
         let receipt = Receipt::read(places.receipt(&config.registry)).unwrap();
         let hand = Hand::new(Arc::clone(recorded) as _, Manner::Quiet, Report::new(false));
         let engine = Engine::new(kind, hand);
-        let site = Site { config, engine, places, receipt, planned: Mutex::default() };
+        let (planned, given_up) = Default::default();
+        let site = Site { config, engine, places, receipt, planned, given_up };
         Ground { site, _folder: folder }
     }
 }

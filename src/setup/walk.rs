@@ -2,6 +2,7 @@
 
 use super::receipt::Made;
 use super::{Finding, Level, SetupError, Site, Step};
+use crate::failure::told as told_of;
 
 /// What came of a walk.
 #[derive(Debug, Default)]
@@ -25,12 +26,14 @@ pub struct Change {
 /// Walks through the steps.
 ///
 /// # Errors
-/// A fault that nobody but the user can mend, or one that stays. What was done until then stands: the
-/// next walk goes on from there.
+/// A fault that nobody but the user can mend, or one that stays, but for that of a single node: such a one
+/// is given up, and the rest is done. What was done until then stands: the next walk goes on from there.
 pub fn walk(site: &Site, steps: &[Box<dyn Step>]) -> Result<Walk, SetupError> {
     let mut walk = Walk::default();
     for step in steps {
-        let found = step.check(site)?;
+        let mut found = step.check(site)?;
+        let lone = found.extract_if(.., |it| it.is_fault() && site.is_given_up(&it.about));
+        lone.for_each(|it| site.hand().say(format_args!("{}: {}", it.about, it.words)));
         let of_level = |level| found.iter().filter(move |it: &&Finding| it.level == level);
         walk.notes.extend(of_level(Level::Note).map(told));
         if let Some(fault) = of_level(Level::Fault).find(|fault| !fault.mendable) {
@@ -45,7 +48,10 @@ pub fn walk(site: &Site, steps: &[Box<dyn Step>]) -> Result<Walk, SetupError> {
             walk.changes.push(Change { step: step.name(), finding: fault.clone() });
         }
         site.note(Made::Unproven)?;
-        step.apply(site)?;
+        match step.apply(site) {
+            Err(error @ SetupError::OfNode { .. }) => site.hand().say(told_of(&error)),
+            applied => applied?,
+        }
         if let (false, Some(fault)) = (site.hand().is_dry(), first_fault(&**step, site)?) {
             return Err(broken(&fault));
         }
@@ -55,7 +61,8 @@ pub fn walk(site: &Site, steps: &[Box<dyn Step>]) -> Result<Walk, SetupError> {
 
 fn first_fault(step: &dyn Step, site: &Site) -> Result<Option<Finding>, SetupError> {
     site.hand().forget();
-    Ok(step.check(site)?.into_iter().find(Finding::is_fault))
+    let mut found = step.check(site)?.into_iter();
+    Ok(found.find(|it| it.is_fault() && !site.is_given_up(&it.about)))
 }
 
 fn told(finding: &Finding) -> String {

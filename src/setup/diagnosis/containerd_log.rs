@@ -27,19 +27,16 @@ impl Step for ContainerdLog {
     }
 
     fn check(&self, site: &Site) -> Result<Vec<Finding>, SetupError> {
-        let nodes = node::running(site)?;
-        let looked = node::on_each(&nodes, |node| complaint(site, node))?;
-        let found: Vec<_> = nodes
+        let looked = node::look_into_each(site, |node| complaint(site, node))?;
+        let complaints = looked
+            .seen
             .iter()
-            .zip(looked)
-            .filter_map(|(node, complaint)| Some(told(node.name(), &complaint?)))
-            .collect();
-        Ok(match nodes.len() {
+            .filter_map(|(node, complaint)| Some(told(node.name(), complaint.as_ref()?)));
+        let found: Vec<_> = complaints.chain(looked.faults).collect();
+        Ok(match looked.seen.len() {
+            _ if !found.is_empty() => found,
             0 => Vec::new(),
-            _ if found.is_empty() => {
-                vec![Finding::ok("containerd", "complains of no hosts.toml")]
-            }
-            _ => found,
+            _ => vec![Finding::ok("containerd", "complains of no hosts.toml")],
         })
     }
 

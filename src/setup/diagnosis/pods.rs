@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::question::explain;
-use crate::process::RunError;
 use crate::setup::node::{self, Node, Role};
 use crate::setup::{Finding, SetupError, Site, Step};
 
@@ -132,12 +131,12 @@ fn of_cluster(site: &Site, node: &Node) -> Result<Vec<Finding>, SetupError> {
     let cluster = format!("cluster {}", node.cluster);
     let answer = match site.hand().ask(&program) {
         Ok(answer) => answer,
-        Err(RunError::Failed { words, .. }) => {
-            let last = words.lines().last().unwrap_or_default();
+        Err(error) => {
+            let said = error.said()?;
+            let last = said.lines().last().unwrap_or_default();
             let words = format!("its API server cannot be asked for pods: {last}");
             return Ok(vec![Finding::note(cluster, words)]);
         }
-        Err(error) => return Err(error.into()),
     };
     let Ok(list) = serde_json::from_slice::<List>(&answer) else {
         return Ok(vec![Finding::note(cluster, "its pods cannot be read")]);

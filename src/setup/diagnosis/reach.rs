@@ -22,19 +22,17 @@ impl Step for Reach {
     }
 
     fn check(&self, site: &Site) -> Result<Vec<Finding>, SetupError> {
-        let nodes = node::running(site)?;
-        if nodes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ways = node::on_each(&nodes, |node| way(site, node))?;
-        let broken: Vec<_> =
-            nodes.iter().zip(&ways).filter(|(_, way)| !matches!(way, Way::Clear)).collect();
-        if broken.is_empty() {
-            let words = format!("answers {}", node::count(nodes.len()));
-            return Ok(vec![Finding::ok(site.config.pod_name(), words)]);
+        let mut looked = node::look_into_each(site, |node| way(site, node))?;
+        let all = looked.seen.len();
+        looked.seen.retain(|(_, way)| !matches!(way, Way::Clear));
+        if looked.seen.is_empty() {
+            let words = format!("answers {}", node::count(all));
+            let clear = (all > 0).then(|| Finding::ok(site.config.pod_name(), words));
+            return Ok(clear.into_iter().chain(looked.faults).collect());
         }
         let cause = Cause::find(site)?;
-        Ok(broken.into_iter().map(|(node, way)| finding(site, node, way, &cause)).collect())
+        let broken = looked.seen.iter().map(|(node, way)| finding(site, node, way, &cause));
+        Ok(broken.chain(looked.faults).collect())
     }
 
     /// What is wrong with the container itself, its step has mended by now.

@@ -19,6 +19,8 @@ pub struct Container {
     pub image_id: String,
     /// Whether it runs.
     pub is_running: bool,
+    /// Whether it is paused: its programs are there, and stand still.
+    pub is_paused: bool,
     /// Whether it was only made, and never started.
     pub is_new: bool,
     /// Its labels.
@@ -127,6 +129,8 @@ struct Inspected {
 struct State {
     running: bool,
     #[serde(default)]
+    paused: bool,
+    #[serde(default)]
     status: String,
 }
 
@@ -187,6 +191,7 @@ struct RestartPolicy {
 
 impl From<Inspected> for Container {
     fn from(it: Inspected) -> Self {
+        let is_paused = it.state.paused || it.state.status == "paused";
         let NetworkSettings { networks, ports } = it.network_settings;
         // Docker's stopped containers have none, but those that they will have.
         let ports = ports.filter(|ports| !ports.is_empty()).or(it.host_config.port_bindings);
@@ -199,7 +204,9 @@ impl From<Inspected> for Container {
             name: it.name.trim_start_matches('/').to_owned(),
             image: it.image_name.or(it.config.image).unwrap_or_default(),
             image_id: it.image.trim_start_matches("sha256:").to_owned(),
-            is_running: it.state.running,
+            // Docker says of a paused one that it runs, too.
+            is_running: it.state.running && !is_paused,
+            is_paused,
             is_new: matches!(it.state.status.as_str(), "created" | "configured" | "initialized"),
             labels: it.config.labels.unwrap_or_default(),
             environment: it.config.env.unwrap_or_default(),

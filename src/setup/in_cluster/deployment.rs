@@ -7,7 +7,6 @@ use wharf_oci::{Algorithm, Digest};
 use super::{NAMESPACE, manifest};
 use crate::failure::told;
 use crate::load::Goods;
-use crate::process::RunError;
 use crate::setup::engine::EngineError;
 use crate::setup::node::Node;
 use crate::setup::{Finding, SetupError, Site};
@@ -50,8 +49,8 @@ pub(super) fn state(site: &Site, head: &Node, goods: &Goods) -> Result<State, Se
     let get = ["get", &deployment, IN_NAMESPACE, "--ignore-not-found", "-o", "json"];
     match site.engine.look(head.name(), &[&KUBECTL[..], &get].concat()) {
         Ok(said) => Ok(judge(&said, &made_of(site, goods))),
-        Err(EngineError::Run(RunError::Failed { words, .. })) => {
-            Ok(State::Silent(words.lines().last().unwrap_or_default().to_owned()))
+        Err(EngineError::Run(error)) => {
+            Ok(State::Silent(error.said()?.lines().last().unwrap_or_default().to_owned()))
         }
         Err(error) => Err(error.into()),
     }

@@ -1,7 +1,8 @@
 //! containerd on a node: started anew as Kind itself does it, which pods outlive, and waited for.
 
+use std::time::Duration;
+
 use super::Node;
-use crate::process::RunError;
 use crate::setup::{SetupError, Site};
 
 /// What Kind runs after it wrote containerd's configuration.
@@ -9,6 +10,8 @@ const RESTART: &str = "! pgrep --exact containerd || systemctl restart container
 /// Ends when the kubelet's side of containerd answers; says why it does not after half a minute or so.
 const WAIT: &str = "for attempt in $(seq 150); do crictl images -q >/dev/null 2>&1 && exit; sleep 0.2; \
                     done; crictl images -q >/dev/null";
+/// How long that may take where each attempt hangs.
+const WAIT_MAX: Duration = Duration::from_secs(180);
 
 /// Has containerd read its configuration, and waits until it answers.
 ///
@@ -38,16 +41,16 @@ pub fn wait(site: &Site, node: &Node) -> Result<(), SetupError> {
         return Ok(());
     }
     let program = site.engine.program(["exec", node.name(), "sh", "-c", WAIT]);
-    match site.hand().ask_anew(&program) {
-        Ok(_) => Ok(()),
-        Err(RunError::Failed { words, .. }) => Err(SetupError::Broken {
-            what: format!("containerd on {} does not answer: {words}", node.name()),
-            hint: format!(
-                "its own words: {} exec {} journalctl --unit containerd --lines 20",
-                site.engine.kind().program(),
-                node.name()
-            ),
-        }),
-        Err(error) => Err(error.into()),
-    }
+    let said = match site.hand().ask_within(&program, WAIT_MAX) {
+        Ok(_) => return Ok(()),
+        Err(error) => error.said()?,
+    };
+    Err(SetupError::Broken {
+        what: format!("containerd on {} does not answer: {said}", node.name()),
+        hint: format!(
+            "its own words: {} exec {} journalctl --unit containerd --lines 20",
+            site.engine.kind().program(),
+            node.name()
+        ),
+    })
 }

@@ -56,30 +56,37 @@ pub fn put_back(
     path: &str,
     then: impl Fn(&Node) -> Result<(), SetupError>,
 ) -> Result<(), SetupError> {
+    let mut done = Ok(());
     for made in site.receipt.made() {
-        let Made::NodeFile { node, container, path: at, after, .. } = &made else { continue };
-        if at != path {
-            continue;
+        let Made::NodeFile { node, path: at, .. } = &made else { continue };
+        if at == path {
+            let of_this = put_one_back(site, &made, &then);
+            // A node that cannot be changed keeps its own file, and no other.
+            done = done.and(of_this.map_err(|error| super::unchanged(site, node, error)));
         }
-        let found = super::find(site, node)?.filter(|found| found.container.id == *container);
-        let Some(found) = found else {
-            site.strike(&made)?;
-            continue;
-        };
-        if !found.container.is_running {
-            site.hand().say(format_args!("{node} stands still: {path} in it stays changed."));
-            continue;
-        }
-        if site.engine.look(node, &["sh", "-c", READ, "sh", path])? != *after {
-            site.hand()
-                .say(format_args!("On {node}, {path} has been changed since: it stays as it is."));
-            site.strike(&made)?;
-            continue;
-        }
-        revert(site, &found, path)?;
-        then(&found)?;
     }
-    Ok(())
+    done
+}
+
+fn put_one_back(
+    site: &Site,
+    made: &Made,
+    then: impl Fn(&Node) -> Result<(), SetupError>,
+) -> Result<(), SetupError> {
+    let Made::NodeFile { node, container, path, after, .. } = made else { return Ok(()) };
+    let found = super::find(site, node)?.filter(|found| found.container.id == *container);
+    let Some(found) = found else { return site.strike(made) };
+    if !found.container.is_running {
+        site.hand().say(format_args!("{node} stands still: {path} in it stays changed."));
+        return Ok(());
+    }
+    if site.engine.look(node, &["sh", "-c", READ, "sh", path])? != *after {
+        site.hand()
+            .say(format_args!("On {node}, {path} has been changed since: it stays as it is."));
+        return site.strike(made);
+    }
+    revert(site, &found, path)?;
+    then(&found)
 }
 
 /// Makes a file on a node what it was before [`write()`].

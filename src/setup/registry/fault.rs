@@ -13,6 +13,8 @@ use super::wanted::{CONTAINERS_STORAGE, SECRET, STORAGE, Shown, Wanted};
 pub enum Fault {
     /// It stands still.
     Stopped,
+    /// It is paused.
+    Paused,
     /// It is not on the network.
     OffNetwork,
     /// It is there without its name.
@@ -75,7 +77,11 @@ impl Fault {
         faults.extend(store::of(container).is_none().then_some(Self::NoStore));
         faults.extend(Self::of_ingest(container, wanted.ingest.as_ref()));
         faults.extend((container.restart_policy != "always").then_some(Self::NoRestart));
-        faults.extend((!container.is_running).then_some(Self::Stopped));
+        faults.extend(match (container.is_running, container.is_paused) {
+            (true, _) => None,
+            (false, true) => Some(Self::Paused),
+            (false, false) => Some(Self::Stopped),
+        });
         faults
     }
 
@@ -127,7 +133,7 @@ impl Fault {
     pub fn mend(&self) -> Mend {
         match self {
             Self::Unreachable => Mend::Wake,
-            Self::Stopped => Mend::Start,
+            Self::Stopped | Self::Paused => Mend::Start,
             Self::OffNetwork | Self::NoAlias => Mend::Connect,
             _ => Mend::Replace,
         }
@@ -139,6 +145,9 @@ impl Fault {
             Mend::Wake => "make its ports anew, start it anew if that does not help",
             Mend::Start => "start it",
             Mend::Connect => "connect it by its name",
+            Mend::Replace if *self == Self::NoStore => {
+                "put another container in its place, with a volume: what was pushed to this one is lost"
+            }
             Mend::Replace => "put another container in its place, which goes on with its images",
         })
     }
@@ -147,6 +156,7 @@ impl Fault {
         let Wanted { name, network, port, image, .. } = wanted;
         match self {
             Self::Stopped => "does not run".into(),
+            Self::Paused => "is paused".into(),
             Self::OffNetwork => format!("is not on the network {network}"),
             Self::NoAlias => format!("is not called {name} on the network {network}"),
             Self::NoBridge { mode } => {
@@ -219,6 +229,17 @@ mod tests {
         let off = SOUND.replace(r#""kind":{"Aliases""#, r#""podman":{"Aliases""#);
         for (json, fault, mend) in [
             (SOUND.replace("\"Running\":true", "\"Running\":false"), Fault::Stopped, Mend::Start),
+            // As Docker says it, and as Podman does.
+            (
+                SOUND.replace("\"Running\":true", "\"Running\":true,\"Paused\":true"),
+                Fault::Paused,
+                Mend::Start,
+            ),
+            (
+                SOUND.replace("\"Running\":true", "\"Running\":false,\"Paused\":true"),
+                Fault::Paused,
+                Mend::Start,
+            ),
             (off.clone(), Fault::OffNetwork, Mend::Connect),
             (SOUND.replace(aliases, r#"["e2c597daafe1"]"#), Fault::NoAlias, Mend::Connect),
             (

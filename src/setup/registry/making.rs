@@ -52,7 +52,7 @@ pub fn mend(
     }
     if has(Mend::Start) {
         port::assert_free(site)?;
-        return match site.engine.act(["start", &wanted.name]) {
+        return match site.engine.start(&standing.container) {
             // Something that it was made with is gone, as a mount.
             Err(EngineError::Run(RunError::Failed { .. })) => replace(site, wanted, standing),
             done => Ok(done?),

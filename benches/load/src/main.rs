@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 use wharf_load::report::Results;
+use wharf_load::report::loops::Loops;
 use wharf_load::{
     Image, LoadError, Measurement, Mixed, Pull, Push, Request, Requests, ServerProcess, Source,
     Target, ready, volume,
@@ -127,12 +128,16 @@ enum Command {
         #[arg(long, default_value_t = 20_000)]
         blobs: u64,
     },
-    /// Write the report of a run: put its table in place of {{table}} and {{behind}}
+    /// Write the report of a run: put its tables in place of {{table}}, {{pushes}}, {{pulls}}, {{loops}}
+    /// and {{behind}}
     Report {
         /// The measurements, one line of JSON each
         results: PathBuf,
-        /// The document around the table, everything else in place
+        /// The document around the tables, everything else in place
         template: PathBuf,
+        /// The measurements of benches/compare/node.sh
+        #[arg(long, value_name = "FILE")]
+        loops: Option<PathBuf>,
     },
 }
 
@@ -253,7 +258,9 @@ fn run(command: Command) -> Result<(), LoadError> {
             Ok(())
         }
         Command::Volume { root, blobs } => volume::write(&root, blobs),
-        Command::Report { results, template } => report(&results, &template),
+        Command::Report { results, template, loops } => {
+            report(&results, &template, loops.as_deref())
+        }
     }
 }
 
@@ -290,8 +297,14 @@ impl TimeArguments {
     }
 }
 
-fn report(results: &Path, template: &Path) -> Result<(), LoadError> {
+fn report(results: &Path, template: &Path, loops: Option<&Path>) -> Result<(), LoadError> {
     let results = Results::read(results)?;
+    let loops = loops.map(Loops::read).transpose()?.unwrap_or_default();
+    let behind = match (results.behind(), loops.behind()) {
+        (list, more) if list.starts_with("- ") => list + &more,
+        (nothing, more) if more.is_empty() => nothing,
+        (_, list) => list,
+    };
     let text = std::fs::read_to_string(template).map_err(|source| LoadError::File {
         operation: "read",
         path: template.to_owned(),
@@ -299,7 +312,10 @@ fn report(results: &Path, template: &Path) -> Result<(), LoadError> {
     })?;
     let text = text
         .replace("{{table}}", results.table().trim_end())
-        .replace("{{behind}}", results.behind().trim_end());
+        .replace("{{pushes}}", loops.pushes().trim_end())
+        .replace("{{pulls}}", loops.pulls().trim_end())
+        .replace("{{loops}}", loops.loops().trim_end())
+        .replace("{{behind}}", behind.trim_end());
     write_out(text.trim_end());
     Ok(())
 }

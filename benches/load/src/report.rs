@@ -3,6 +3,7 @@
 //! It refuses to flatter: a ratio is formed round by round against what the peer did in the same round,
 //! every row is shown, and the rows in which a peer is ahead are listed by name.
 
+pub mod loops;
 mod row;
 mod summary;
 

@@ -70,6 +70,23 @@ impl Budget {
         self.used.fetch_add(units, Ordering::Relaxed) + units < self.most
     }
 
+    /// Whether one more thing of `units` may begin: it fits, and `time` has not passed.
+    pub(crate) fn allows(&self, units: u64, time: Duration) -> bool {
+        self.used.load(Ordering::Relaxed) + units <= self.most && self.started.elapsed() < time
+    }
+
+    /// Counts `units` as used, however many are left.
+    ///
+    /// # Errors
+    /// When the time is over.
+    pub(crate) fn use_up(&self, units: u64) -> Result<(), LoadError> {
+        self.used.fetch_add(units, Ordering::Relaxed);
+        if self.started.elapsed() > self.time_max {
+            return Err(LoadError::Overtime { limit: self.time_max });
+        }
+        Ok(())
+    }
+
     /// Takes one unit, and says which one; `None` when there is none left.
     pub(crate) fn take(&self) -> Option<u64> {
         let taken = self.used.fetch_add(1, Ordering::Relaxed);
@@ -114,5 +131,9 @@ mod tests {
         let budget = Budget::new(10, Duration::ZERO);
         assert!(budget.spend(9) && budget.is_left().is_err());
         assert!(!budget.spend(1) && !budget.is_left().unwrap());
+        assert!(!budget.allows(1, Duration::MAX) && budget.use_up(1).is_err());
+        let budget = Budget::new(10, Duration::from_secs(60));
+        assert!(budget.use_up(6).is_ok() && budget.allows(4, Duration::MAX));
+        assert!(!budget.allows(5, Duration::MAX) && !budget.allows(4, Duration::ZERO));
     }
 }

@@ -1,34 +1,43 @@
 //! One keep-alive connection on a blocking socket: requests out, answers counted and thrown away.
 //!
-//! It refuses what would cost the client CPU: no redirects, no chunked bodies, no TLS, and it never
-//! looks at a body unless asked to hash it.
+//! It never looks at a body unless asked to hash it, and it follows nothing: a redirection is the
+//! caller's matter.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::error::HeadFault;
 use crate::head::Head;
-use crate::{LoadError, Target};
+use crate::stream::{SENT_BYTES, Stream};
+use crate::{LoadError, Stop, Target};
 
 /// Bytes taken from the socket by one read at most.
 pub const READ_BYTES: usize = 1 << 20;
 /// A server that is silent for this long has failed.
 pub const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// The longest line between two chunks, in bytes.
+const LINE_BYTES_MAX: usize = 4096;
 /// Of an unexpected answer, this much is shown.
 const SHOWN_BYTES: usize = 300;
 
 /// A connection to a registry, with one request under way at most.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     host: String,
+    /// Lines in the head of every request.
+    headers: String,
+    stop: Stop,
     /// Holds the head of an answer and whatever of the body came with it.
     buffer: Vec<u8>,
     /// The part of `buffer` that was received and not consumed.
     unread: std::ops::Range<usize>,
     /// `METHOD path` of the request under way, for errors.
     request: String,
+    sent: Instant,
+    /// From the end of a request's head to the first byte of its answer.
+    first_byte: Duration,
 }
 
 impl Connection {
@@ -38,20 +47,18 @@ impl Connection {
     /// When nobody listens there.
     pub fn open(target: &Target) -> Result<Self, LoadError> {
         let address = target.address();
-        let connect = || {
-            let stream = TcpStream::connect(address)?;
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(SILENCE_MAX))?;
-            stream.set_write_timeout(Some(SILENCE_MAX))?;
-            Ok(stream)
-        };
-        let stream = connect().map_err(|source| LoadError::Connect { address, source })?;
+        let stream =
+            Stream::open(target).map_err(|source| LoadError::Connect { address, source })?;
         Ok(Self {
             stream,
             host: target.host().to_owned(),
+            headers: target.headers(),
+            stop: target.stop().clone(),
             buffer: vec![0; READ_BYTES],
             unread: 0..0,
             request: String::new(),
+            sent: Instant::now(),
+            first_byte: Duration::ZERO,
         })
     }
 
@@ -61,8 +68,9 @@ impl Connection {
     /// When the connection fails.
     pub fn send(&mut self, method: &str, path: &str, headers: &str) -> Result<(), LoadError> {
         self.request = format!("{method} {path}");
-        let text = render(method, path, &self.host, headers);
+        let text = render(method, path, &self.host, &format!("{}{headers}", self.headers));
         let sent = self.stream.write_all(text.as_bytes());
+        self.sent = Instant::now();
         sent.map_err(|source| self.failed(source))
     }
 
@@ -71,8 +79,11 @@ impl Connection {
     /// # Errors
     /// When the connection fails.
     pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
-        let sent = self.stream.write_all(bytes);
-        sent.map_err(|source| self.failed(source))
+        for piece in bytes.chunks(usize::try_from(SENT_BYTES).unwrap_or(usize::MAX)) {
+            self.stop.check()?;
+            self.stream.write_all(piece).map_err(|source| self.failed(source))?;
+        }
+        Ok(())
     }
 
     /// Sends the first `length` bytes of `file`; the kernel moves them (`sendfile`) where it can.
@@ -80,8 +91,13 @@ impl Connection {
     /// # Errors
     /// When the connection fails or the file is shorter.
     pub fn send_file(&mut self, file: &File, length: u64) -> Result<(), LoadError> {
-        let sent = send_file(&mut self.stream, file, length);
-        sent.map_err(|source| self.failed(source))
+        let mut sent = 0;
+        while sent < length {
+            self.stop.check()?;
+            let piece = self.stream.send_file(file, sent, length - sent);
+            sent += piece.map_err(|source| self.failed(source))?;
+        }
+        Ok(())
     }
 
     /// Reads the head of the answer and checks its status; on another status the error shows the body.
@@ -90,11 +106,22 @@ impl Connection {
     /// When the connection fails, the answer cannot be read, or its status is not `expected`.
     pub fn expect(&mut self, expected: u16) -> Result<Head, LoadError> {
         let head = self.answer()?;
+        self.accept(head, expected)
+    }
+
+    /// Checks the status of an answer whose head was read; on another status the error shows the body.
+    ///
+    /// # Errors
+    /// When the status is not `expected`, or the body that says why does not come.
+    pub fn accept(&mut self, head: Head, expected: u16) -> Result<Head, LoadError> {
         if head.status == expected {
             return Ok(head);
         }
         let mut body = Vec::new();
-        self.receive(head.body.min(SHOWN_BYTES as u64), |bytes| body.extend_from_slice(bytes))?;
+        self.receive_body(&head, |bytes| {
+            body.extend_from_slice(&bytes[..bytes.len().min(SHOWN_BYTES - body.len())]);
+            body.len() < SHOWN_BYTES
+        })?;
         Err(LoadError::Status {
             request: self.request.clone(),
             status: head.status,
@@ -115,6 +142,9 @@ impl Connection {
             if received == 0 {
                 return Err(self.failed(io::ErrorKind::UnexpectedEof.into()));
             }
+            if self.unread.end == received {
+                self.first_byte = self.sent.elapsed();
+            }
             match Head::parse(&self.buffer[..self.unread.end], bodiless) {
                 Ok(Some((head, start))) => {
                     self.unread.start = start;
@@ -126,6 +156,65 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// How long the first byte of the last answer took, from the end of its request's head.
+    #[must_use]
+    pub fn first_byte(&self) -> Duration {
+        self.first_byte
+    }
+
+    /// Reads the body of an answer, however it is sent, and hands each piece to `each`, until that says
+    /// false; the connection is of no use after that.
+    ///
+    /// # Errors
+    /// When the connection fails or ends early, or what comes is no body.
+    pub fn receive_body(
+        &mut self,
+        head: &Head,
+        mut each: impl FnMut(&[u8]) -> bool,
+    ) -> Result<(), LoadError> {
+        if !head.is_chunked {
+            return self.receive_while(head.body, each);
+        }
+        loop {
+            let line = self.line()?;
+            let size = line.split(';').next().unwrap_or_default().trim();
+            let size = u64::from_str_radix(size, 16).map_err(|_| self.malformed())?;
+            if size == 0 {
+                // Trailers, up to an empty line.
+                while !self.line()?.is_empty() {}
+                return Ok(());
+            }
+            let mut goes_on = true;
+            self.receive_while(size, |piece| {
+                goes_on = each(piece);
+                goes_on
+            })?;
+            if !goes_on {
+                return Ok(());
+            }
+            if !self.line()?.is_empty() {
+                return Err(self.malformed());
+            }
+        }
+    }
+
+    /// A line of a body in chunks, without its end.
+    fn line(&mut self) -> Result<String, LoadError> {
+        let mut line = Vec::new();
+        while line.len() < LINE_BYTES_MAX {
+            self.receive(1, |byte| line.extend_from_slice(byte))?;
+            if line.ends_with(b"\r\n") {
+                line.truncate(line.len() - 2);
+                return String::from_utf8(line).map_err(|_| self.malformed());
+            }
+        }
+        Err(self.malformed())
+    }
+
+    fn malformed(&self) -> LoadError {
+        LoadError::Answer { request: self.request.clone(), fault: HeadFault::ChunkMalformed }
     }
 
     /// Reads `length` bytes of body and hands each piece to `each`.
@@ -168,6 +257,7 @@ impl Connection {
     }
 
     fn receive_into_buffer(&mut self) -> Result<usize, LoadError> {
+        self.stop.check()?;
         let received = loop {
             match self.stream.read(&mut self.buffer[self.unread.end..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -182,37 +272,6 @@ impl Connection {
     fn failed(&self, source: io::Error) -> LoadError {
         LoadError::Connection { request: self.request.clone(), source }
     }
-}
-
-#[cfg(target_os = "linux")]
-fn send_file(stream: &mut TcpStream, file: &File, length: u64) -> io::Result<()> {
-    let mut sent = 0;
-    while sent < length {
-        let left = usize::try_from(length - sent).unwrap_or(usize::MAX);
-        match rustix::fs::sendfile(&*stream, file, Some(&mut sent), left) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn send_file(stream: &mut TcpStream, file: &File, length: u64) -> io::Result<()> {
-    use std::os::unix::fs::FileExt;
-
-    let (mut piece, mut sent) = (vec![0; READ_BYTES], 0);
-    while sent < length {
-        let most = READ_BYTES.min(usize::try_from(length - sent).unwrap_or(READ_BYTES));
-        let read = file.read_at(&mut piece[..most], sent)?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        stream.write_all(&piece[..read])?;
-        sent += read as u64;
-    }
-    Ok(())
 }
 
 /// The text of a request's head; `headers` are whole lines, each ended by CR LF.

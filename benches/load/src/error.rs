@@ -76,6 +76,30 @@ pub enum LoadError {
         /// The digest of what came.
         found: Box<wharf_oci::Digest>,
     },
+    /// The registry leads on and on.
+    #[error("{request} was led elsewhere twice: one redirection is followed")]
+    Redirections {
+        /// The request, as `METHOD path`.
+        request: String,
+    },
+    /// What came as a manifest is none.
+    #[error("the answer to {request} is no manifest")]
+    Manifest {
+        /// The request, as `METHOD path`.
+        request: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<wharf_oci::ManifestError>,
+    },
+    /// The image is not there for the platform that is asked for.
+    #[error("there is no image for {platform} in it")]
+    Platform {
+        /// The platform, as `os/architecture`.
+        platform: String,
+    },
+    /// Somebody ended the measurement.
+    #[error("ended from outside")]
+    Stopped,
     /// The measurement took longer than it may.
     #[error("not finished within {limit:?}: give it more time or less work")]
     Overtime {
@@ -136,4 +160,10 @@ pub enum HeadFault {
     /// Neither a length nor a status without a body.
     #[error("it announces no length")]
     LengthMissing,
+    /// Its body comes in chunks, where only whole bodies are read.
+    #[error("its body comes in chunks, which a measurement of small requests does not read")]
+    Chunked,
+    /// Its body comes in chunks that are none.
+    #[error("its chunks cannot be read")]
+    ChunkMalformed,
 }

@@ -10,8 +10,10 @@ pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 pub struct Head {
     /// The status.
     pub status: u16,
-    /// Bytes of body that follow on the wire.
+    /// Bytes of body that follow on the wire; 0 where it comes in chunks.
     pub body: u64,
+    /// The body comes in chunks.
+    pub is_chunked: bool,
     /// Where the next step goes.
     pub location: Option<String>,
     /// The server closes the connection after this answer.
@@ -32,19 +34,23 @@ impl Head {
         let mut lines = bytes[..end].split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         let status = lines.next().and_then(parse_status).ok_or(HeadFault::NotHttp)?;
         let mut length = None;
-        let mut head = Self { status, body: 0, location: None, closes: false };
+        let mut head = Self { status, body: 0, is_chunked: false, location: None, closes: false };
         for line in lines {
             let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
             let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
             if name.eq_ignore_ascii_case(b"content-length") {
                 length = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+            } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+                head.is_chunked = value.eq_ignore_ascii_case(b"chunked");
             } else if name.eq_ignore_ascii_case(b"location") {
                 head.location = Some(String::from_utf8_lossy(value).into_owned());
             } else if name.eq_ignore_ascii_case(b"connection") {
                 head.closes = value.eq_ignore_ascii_case(b"close");
             }
         }
-        if !bodiless && status != 204 && status != 304 {
+        if bodiless || status == 204 || status == 304 {
+            head.is_chunked = false;
+        } else if !head.is_chunked {
             head.body = length.ok_or(HeadFault::LengthMissing)?;
         }
         Ok(Some((head, end)))
@@ -85,6 +91,9 @@ mod tests {
         let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
         assert_eq!(Head::parse(bytes, true).unwrap().unwrap().0.body, 0);
         assert_eq!(Head::parse(bytes, false).unwrap().unwrap().0.body, 5);
+        let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert!(!Head::parse(chunked, true).unwrap().unwrap().0.is_chunked);
+        assert!(Head::parse(chunked, false).unwrap().unwrap().0.is_chunked);
     }
 
     #[test]
@@ -92,10 +101,7 @@ mod tests {
         for (bytes, found) in [
             (&b"HTTP/1.1 200 OK\r\nContent-Le"[..], Ok(None)),
             (b"SSH-2.0-OpenSSH\r\n\r\n", Err(HeadFault::NotHttp)),
-            (
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-                Err(HeadFault::LengthMissing),
-            ),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", Err(HeadFault::LengthMissing)),
             (&[b'a'; HEAD_BYTES_MAX], Err(HeadFault::TooLong)),
         ] {
             assert_eq!(Head::parse(bytes, false), found);

@@ -89,5 +89,5 @@ fn put_manifest(
     connection.send("PUT", &path, &headers)?;
     connection.send_bytes(manifest)?;
     let head = connection.expect(201)?;
-    connection.receive(head.body, |_| ())
+    connection.receive_body(&head, |_| true)
 }

@@ -216,7 +216,8 @@ fn run(command: Command) -> Result<(), LoadError> {
         Command::Pull { aim, digest, clients, bytes, verify, time } => {
             let (target, server) = (aim.target()?, aim.server()?);
             let (name, time_max, bytes_max) = (aim.repository, time.limit(), bytes);
-            let pull = Pull { target, name, digest, clients, bytes_max, time_max, verify };
+            let pull =
+                Pull { target, name, digest, clients, bytes_max, whole: None, time_max, verify };
             show(&pull.measure(&aim.label, server.as_ref())?);
             Ok(())
         }

@@ -80,8 +80,8 @@ pub struct Measurement {
     /// Latencies, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
-    /// From a request to the first byte of its answer, in microseconds; of a pulled image, that of its
-    /// first layer's.
+    /// From a request to the first byte of its answer, in microseconds; of a pulled image, from the start
+    /// of the pull to the first byte of its first layer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_byte: Option<Latency>,
     /// CPU seconds of the server.
@@ -252,6 +252,11 @@ impl fmt::Display for Size {
             None => write!(formatter, "{} bytes", self.0),
         }
     }
+}
+
+/// Whole microseconds of a time.
+pub(crate) fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
 impl Latency {

@@ -44,8 +44,12 @@ impl Mixed {
             |(index, mut connection)| match index.checked_sub(self.pulls) {
                 None => {
                     connection.send("GET", &path, "")?;
-                    let length = connection.expect(200)?.body;
-                    connection.receive(length, |_| ())?;
+                    let head = connection.expect(200)?;
+                    let mut length = 0;
+                    connection.receive_body(&head, |piece| {
+                        length += piece.len() as u64;
+                        true
+                    })?;
                     Ok(length)
                 }
                 Some(number) => {

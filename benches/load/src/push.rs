@@ -8,7 +8,7 @@ use wharf_oci::{Endpoint, RepositoryName};
 
 use crate::clients::{self, Budget};
 use crate::content::{Blob, Blobs};
-use crate::measurement::Latency;
+use crate::measurement::{self, Latency};
 use crate::{Connection, LoadError, Measurement, Operation, ServerProcess, Target};
 
 /// Pushes of blobs.
@@ -53,7 +53,7 @@ impl Push {
                     let blob = self.blobs.blob(if self.same { 0 } else { number });
                     let started = Instant::now();
                     push_blob(&mut connection, &self.name, &self.blobs, &blob, &file)?;
-                    micros.push(u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX));
+                    micros.push(measurement::micros(started.elapsed()));
                 }
                 Ok(micros)
             },
@@ -106,7 +106,7 @@ fn upload(
     let start = start.to_uri();
     connection.send("POST", &start, "Content-Length: 0\r\n")?;
     let head = connection.expect(202)?;
-    connection.receive(head.body, |_| ())?;
+    connection.receive_body(&head, |_| true)?;
     let missing = || LoadError::LocationMissing { request: format!("POST {start}") };
     let location = path_of(&head.location.ok_or_else(missing)?).to_owned();
     let joint = if location.contains('?') { '&' } else { '?' };
@@ -121,11 +121,11 @@ fn upload(
         (_, Err(failed)) => return Err(failed),
         (Ok(head), Ok(())) => head,
     };
-    connection.receive(head.body, |_| ())
+    connection.receive_body(&head, |_| true)
 }
 
 /// The path and query of a Location, which may be absolute.
-fn path_of(location: &str) -> &str {
+pub(crate) fn path_of(location: &str) -> &str {
     match location.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("/", |slash| &rest[slash..]),
         None => location,

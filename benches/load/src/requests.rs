@@ -4,19 +4,20 @@
 //! spend on switching what the server should have.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wharf_oci::{Digest, Endpoint, Reference, RepositoryName, Tag};
 
 use crate::connection::{SILENCE_MAX, render};
+use crate::error::HeadFault;
 use crate::head::{HEAD_BYTES_MAX, Head};
 use crate::measurement::Latency;
-use crate::{LoadError, Measurement, Operation, ServerProcess, Target};
+use crate::stream::Stream;
+use crate::{LoadError, Measurement, Operation, ServerProcess, Stop, Target};
 
 /// What containerd accepts when it asks for a manifest; sent with every request.
-const ACCEPT: &str = "Accept: application/vnd.docker.distribution.manifest.v2+json, \
+pub(crate) const ACCEPT: &str = "Accept: application/vnd.docker.distribution.manifest.v2+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, */*\r\n";
 /// Bytes of an answer read at once.
@@ -65,7 +66,13 @@ impl Requests {
         let (operation, endpoint) = self.request.endpoint(&self.name);
         let (method, path) = (endpoint.method().to_string(), endpoint.to_uri());
         let asked = Asked {
-            text: render(&method, &path, self.target.host(), ACCEPT),
+            text: render(
+                &method,
+                &path,
+                self.target.host(),
+                &format!("{}{ACCEPT}", self.target.headers()),
+            ),
+            stop: self.target.stop().clone(),
             bodiless: method == "HEAD",
             name: format!("{method} {path}"),
         };
@@ -100,6 +107,7 @@ impl Requests {
         }
         let mut waiting = slots.len();
         while waiting > 0 {
+            asked.stop.check()?;
             for index in readable(slots, asked)? {
                 let slot = &mut slots[index];
                 if !slot.receive(asked)? {
@@ -147,6 +155,7 @@ impl Request {
 struct Asked {
     text: String,
     bodiless: bool,
+    stop: Stop,
     /// `METHOD path`, for errors.
     name: String,
 }
@@ -159,7 +168,7 @@ impl Asked {
 
 /// One connection.
 struct Slot {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
     filled: usize,
     /// Bytes of the answer's body still to come, once its head was read.
@@ -172,9 +181,8 @@ impl Slot {
     fn open(target: &Target) -> Result<Self, LoadError> {
         let address = target.address();
         let connect = || {
-            let stream = TcpStream::connect(address)?;
-            stream.set_nodelay(true)?;
-            stream.set_nonblocking(true)?;
+            let stream = Stream::open(target)?;
+            stream.set_nonblocking()?;
             Ok(stream)
         };
         let stream = connect().map_err(|source| LoadError::Connect { address, source })?;
@@ -190,10 +198,21 @@ impl Slot {
 
     /// Takes what has come; true when the answer is whole.
     fn receive(&mut self, asked: &Asked) -> Result<bool, LoadError> {
+        loop {
+            let received = self.receive_once(asked)?;
+            // What TLS holds back no poll shows.
+            if received != Some(false) || !self.stream.is_buffered() {
+                return Ok(received == Some(true));
+            }
+        }
+    }
+
+    /// Takes what has come once: whether the answer is whole, or `None` when nothing came.
+    fn receive_once(&mut self, asked: &Asked) -> Result<Option<bool>, LoadError> {
         let received = match self.stream.read(&mut self.buffer[self.filled..]) {
             Ok(0) => return Err(asked.failed(io::ErrorKind::UnexpectedEof.into())),
             Ok(received) => received,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return Err(asked.failed(error)),
         };
         let left = match self.body {
@@ -202,7 +221,7 @@ impl Slot {
                 self.filled += received;
                 let head = Head::parse(&self.buffer[..self.filled], asked.bodiless)
                     .map_err(|fault| LoadError::Answer { request: asked.name.clone(), fault })?;
-                let Some((head, start)) = head else { return Ok(false) };
+                let Some((head, start)) = head else { return Ok(Some(false)) };
                 let body = &self.buffer[start..self.filled];
                 self.filled = 0;
                 if head.status != 200 {
@@ -213,11 +232,15 @@ impl Slot {
                         body: String::from_utf8_lossy(body).into_owned(),
                     });
                 }
+                if head.is_chunked {
+                    let (request, fault) = (asked.name.clone(), HeadFault::Chunked);
+                    return Err(LoadError::Answer { request, fault });
+                }
                 head.body.saturating_sub(body.len() as u64)
             }
         };
         self.body = (left > 0).then_some(left);
-        Ok(left == 0)
+        Ok(Some(left == 0))
     }
 }
 

@@ -119,6 +119,7 @@ fn an_image_is_pushed_pulled_and_asked_for() {
         digest: image.layers[1],
         clients: 3,
         bytes_max: 9_000_000,
+        whole: None,
         time_max: TIME_MAX,
         verify: true,
     };
@@ -186,6 +187,7 @@ fn wrong_bytes_and_refusals_end_a_measurement() {
         digest,
         clients: 1,
         bytes_max: 2000,
+        whole: None,
         time_max: TIME_MAX,
         verify: true,
     };

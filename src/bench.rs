@@ -7,6 +7,10 @@
 
 mod error;
 mod guest;
+pub mod interrupt;
+mod limits;
+pub mod pulls;
+pub mod pushes;
 pub mod report;
 pub mod requests;
 mod site;
@@ -16,7 +20,7 @@ use wharf_load::{Cell, Measurement};
 use crate::cli::voice::Voice;
 
 pub use error::BenchError;
-pub use guest::Guest;
+pub use limits::Limits;
 pub use site::Site;
 
 /// One question, asked of each registry in each round.

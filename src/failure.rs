@@ -137,6 +137,7 @@ impl Failure {
             Self::Project(error) => (Failed, error.hint()),
             Self::Deploy(error) if error.is_misuse() => (Misused, error.hint()),
             Self::Deploy(error) => (Failed, error.hint()),
+            Self::Bench(BenchError::Interrupted) => (Ended, None),
             Self::Bench(error) if error.is_misuse() => (Misused, error.hint()),
             Self::Bench(error) => (Failed, error.hint()),
             Self::Health(_) => (Failed, None),

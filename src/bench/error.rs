@@ -3,7 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use wharf_load::LoadError;
+use wharf_load::{Cell, LoadError, Size};
+
+use crate::cli::remote::RemoteError;
+use crate::process::RunError;
 
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +26,34 @@ pub enum BenchError {
         /// The address that was given.
         address: String,
     },
+    /// More would be moved than is allowed.
+    #[error("{cell}: that is {bytes}, and no more than {most} are allowed")]
+    Bounds {
+        /// What was to be measured.
+        cell: Cell,
+        /// What it takes at least.
+        bytes: Size,
+        /// What is allowed.
+        most: Size,
+    },
+    /// The registry does not answer, or does not let in who is asking.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// The process of a server's container is not known.
+    #[error("cannot tell the process of the container {name}")]
+    Container {
+        /// The container.
+        name: String,
+        /// What its engine said.
+        #[source]
+        source: Option<RunError>,
+    },
+    /// The signals that end a benchmark cannot be waited for.
+    #[error("cannot wait for the signals that end a benchmark")]
+    Signals(#[source] io::Error),
+    /// A person ended it.
+    #[error("ended before there were figures")]
+    Interrupted,
     /// There is no room for what is pushed.
     #[error("cannot make a temporary folder")]
     Spool(#[source] io::Error),
@@ -55,7 +86,7 @@ pub enum BenchError {
 impl BenchError {
     /// Whether the command line is to blame.
     pub const fn is_misuse(&self) -> bool {
-        matches!(self, Self::NotLoopback { .. })
+        matches!(self, Self::NotLoopback { .. } | Self::Bounds { .. })
     }
 
     /// What to do about it.
@@ -65,6 +96,13 @@ impl BenchError {
                 "a benchmark is a load that somebody has to bear: if it is yours to give, add --yes"
                     .to_owned(),
             ),
+            Self::Bounds { .. } => Some(
+                "take smaller blobs or fewer clients, or allow more by --bytes-max SIZE".to_owned(),
+            ),
+            Self::Remote(error) => error.hint(),
+            Self::Container { .. } => {
+                Some("name its process instead: --server-pid PID".to_owned())
+            }
             _ => None,
         }
     }

@@ -4,6 +4,7 @@
 //! It refuses to delete what it did not write.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use wharf_load::{Connection, LoadError, Target};
 use wharf_oci::{Digest, Endpoint, Reference, RepositoryName};
@@ -18,11 +19,11 @@ const PREFIX: &str = "wharf-bench";
 #[derive(Debug)]
 pub struct Guest {
     name: RepositoryName,
-    written: RefCell<Vec<Written>>,
+    written: RefCell<BTreeSet<Written>>,
 }
 
-/// Something that was written, or was about to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Something that was written, or was about to be; manifests come before the blobs that they name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Written {
     /// A manifest.
     Manifest(Digest),
@@ -48,17 +49,22 @@ impl Guest {
     }
 
     /// Remembers what is about to be written.
-    pub fn remember(&self, written: impl IntoIterator<Item = Written>) {
-        self.written.borrow_mut().extend(written);
+    /// True when some of it was not known before.
+    pub fn remember(&self, written: impl IntoIterator<Item = Written>) -> bool {
+        let mut known = self.written.borrow_mut();
+        let before = known.len();
+        known.extend(written);
+        known.len() > before
+    }
+
+    /// Whether nothing was written, nor was about to be.
+    pub fn is_empty(&self) -> bool {
+        self.written.borrow().is_empty()
     }
 
     /// Deletes what was written, manifests before blobs, and says what stays.
     pub fn leave(&self, label: &str, target: &Target, voice: &Voice) {
-        let mut written = self.written.take();
-        if written.is_empty() {
-            return;
-        }
-        written.sort_by_key(|it| matches!(it, Written::Blob(_)));
+        let written = self.written.take();
         let mut stays = Stays::default();
         let mut connection = None;
         for it in &written {
@@ -67,10 +73,12 @@ impl Guest {
         }
         match stays.words() {
             None => voice.say(format_args!(
-                "{label}: {} is deleted; its bytes are freed when the registry collects garbage",
+                "{label}: the repository {} is deleted; its bytes go when the registry collects garbage",
                 self.name
             )),
-            Some(words) => voice.warn(format_args!("{label}: of {} stay {words}", self.name)),
+            Some(words) => {
+                voice.warn(format_args!("{label}: of the repository {} stay {words}", self.name));
+            }
         }
     }
 
@@ -126,7 +134,9 @@ impl Stays {
     fn words(&self) -> Option<String> {
         let reason = self.reason.as_ref()?;
         let Self { manifests, blobs, .. } = self;
-        Some(format!("{manifests} manifests and {blobs} blobs: {reason}"))
+        let several = |count: usize| if count == 1 { "" } else { "s" };
+        let (of_manifests, of_blobs) = (several(*manifests), several(*blobs));
+        Some(format!("{manifests} manifest{of_manifests} and {blobs} blob{of_blobs}: {reason}"))
     }
 }
 
@@ -146,6 +156,6 @@ mod tests {
         stays.count(&Written::Blob(digest), Ok(405));
         stays.count(&Written::Manifest(digest), Ok(500));
         let words = stays.words().unwrap();
-        assert_eq!(words, "1 manifests and 1 blobs: DELETE was answered 405");
+        assert_eq!(words, "1 manifest and 1 blob: DELETE was answered 405");
     }
 }

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use wharf_load::content::Blobs;
 use wharf_load::{Cell, Image, Measurement, Operation, Request, Requests};
-use wharf_oci::{Digest, Tag};
 
-use super::guest::Written;
-use super::{BenchError, Site, Trial};
+use super::{BenchError, Limits, Site, Trial};
 
 /// One small request, again and again.
 #[derive(Debug)]
@@ -22,24 +20,18 @@ pub struct SmallRequests {
     pub time: Duration,
     /// Requests in all, at most.
     pub count_max: usize,
+    /// How far the preparation goes.
+    pub limits: Limits,
 }
 
 impl SmallRequests {
-    #[expect(clippy::expect_used, reason = "a constant that is a tag")]
-    fn tag() -> Tag {
-        "latest".parse().expect("a tag")
-    }
-
-    fn digest(&self) -> Digest {
-        self.blobs.blob(0).digest
-    }
-
-    fn request(&self) -> Request {
+    fn request(&self, image: &Image) -> Request {
+        let digest = image.layers.first().copied().unwrap_or(image.configuration);
         match self.operation {
-            Operation::HeadManifest => Request::HeadManifest(Self::tag()),
-            Operation::GetBlob => Request::GetBlob(self.digest()),
-            Operation::HeadBlob => Request::HeadBlob(self.digest()),
-            _ => Request::GetManifest(Self::tag()),
+            Operation::HeadManifest => Request::HeadManifest(image.tag.clone()),
+            Operation::GetBlob => Request::GetBlob(digest),
+            Operation::HeadBlob => Request::HeadBlob(digest),
+            _ => Request::GetManifest(image.tag.clone()),
         }
     }
 }
@@ -52,24 +44,20 @@ impl Trial for SmallRequests {
     }
 
     fn prepare(&mut self, site: &Site) -> Result<(), BenchError> {
-        let (name, tag) = (site.guest.name().clone(), Self::tag());
-        let pushed = Image::push(&site.target, name, tag, &self.blobs, 1);
-        let image = pushed.map_err(|source| site.failed(source))?;
-        let blobs = image.layers.iter().chain([&image.configuration]).copied();
-        site.guest.remember(blobs.map(Written::Blob).chain([Written::Manifest(image.manifest)]));
-        Ok(())
+        site.furnish(&self.blobs, &self.limits).map(drop)
     }
 
     fn measure(&mut self, site: &Site) -> Result<Measurement, BenchError> {
+        let image = site.furnish(&self.blobs, &self.limits)?;
         let requests = Requests {
-            target: site.target.clone(),
-            name: site.guest.name().clone(),
-            request: self.request(),
+            target: site.target()?,
+            name: image.name.clone(),
+            request: self.request(&image),
             connections: self.connections,
             time: self.time,
             count_max: self.count_max,
         };
-        let measured = requests.measure(&site.label, site.server.as_ref());
+        let measured = requests.measure(site.label(), site.server());
         let mut measured = measured.map_err(|source| site.failed(source))?;
         measured.size = self.cell().size;
         Ok(measured)

@@ -26,6 +26,17 @@ pub struct Image {
 }
 
 impl Image {
+    /// An image whose layers are the blobs 0 to `layers`; nothing is pushed.
+    #[must_use]
+    pub fn of(name: RepositoryName, tag: Tag, blobs: &Blobs, layers: u64) -> Self {
+        let layers: Vec<_> = (0..layers).map(|number| blobs.blob(number).digest).collect();
+        let configuration = Digest::of(Algorithm::Sha256, CONFIGURATION);
+        let size = CONFIGURATION.len() as u64;
+        let manifest = render_manifest(configuration, size, &layers, blobs.size());
+        let manifest = Digest::of(Algorithm::Sha256, &manifest);
+        Self { name, tag, manifest, configuration, layers }
+    }
+
     /// Pushes an image whose layers are the blobs 0 to `layers`.
     ///
     /// # Errors
@@ -37,20 +48,17 @@ impl Image {
         blobs: &Blobs,
         layers: u64,
     ) -> Result<Self, LoadError> {
+        let image = Self::of(name, tag, blobs, layers);
         let mut connection = Connection::open(target)?;
         let file = blobs.open()?;
-        let mut digests = Vec::new();
         for number in 0..layers {
-            let blob = blobs.blob(number);
-            push_blob(&mut connection, &name, blobs, &blob, &file)?;
-            digests.push(blob.digest);
+            push_blob(&mut connection, &image.name, blobs, &blobs.blob(number), &file)?;
         }
-        let configuration = push_bytes(&mut connection, &name, CONFIGURATION)?;
-        let manifest =
-            render_manifest(configuration, CONFIGURATION.len() as u64, &digests, blobs.size());
-        put_manifest(&mut connection, &name, &tag, &manifest)?;
-        let manifest = Digest::of(Algorithm::Sha256, &manifest);
-        Ok(Self { name, tag, manifest, configuration, layers: digests })
+        push_bytes(&mut connection, &image.name, CONFIGURATION)?;
+        let size = CONFIGURATION.len() as u64;
+        let manifest = render_manifest(image.configuration, size, &image.layers, blobs.size());
+        put_manifest(&mut connection, &image.name, &image.tag, &manifest)?;
+        Ok(image)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Size;
 use crate::server::Usage;
 
 /// What was measured.
@@ -237,20 +238,6 @@ impl fmt::Display for Cell {
             write!(formatter, " {}", Size(size))?;
         }
         write!(formatter, ", {} client{}", self.clients, if self.clients == 1 { "" } else { "s" })
-    }
-}
-
-/// Bytes in the largest binary unit that divides them.
-struct Size(u64);
-
-impl fmt::Display for Size {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-        let whole = units.iter().find(|(shift, _)| self.0 > 0 && self.0.is_multiple_of(1 << shift));
-        match whole {
-            Some((shift, unit)) => write!(formatter, "{} {unit}", self.0 >> shift),
-            None => write!(formatter, "{} bytes", self.0),
-        }
     }
 }
 

@@ -69,6 +69,12 @@ impl Contents {
         }
     }
 
+    /// The digest of the manifest that the reference names.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        self.manifests.first().map(|(_, digest)| *digest)
+    }
+
     /// Bytes of one pull.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -81,6 +81,12 @@ impl Need {
         }
     }
 
+    /// The same in a repository, where it is to do these things.
+    pub(crate) fn within<const N: usize>(self, name: &RepositoryName, actions: [&str; N]) -> Self {
+        let need = self.and(&Scopes::of_repository(name, actions));
+        Self { repository: Some(name.clone()), ..need }
+    }
+
     fn and(self, scopes: &Scopes) -> Self {
         Self { scopes: self.scopes.and(scopes), ..self }
     }

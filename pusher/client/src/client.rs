@@ -19,7 +19,7 @@ use crate::answer::Answer;
 use crate::authorize::{Authorizer, Need, Pass};
 use crate::connect::Connector;
 use crate::denial::Denial;
-use crate::error::Error;
+use crate::error::{BoxError, Error};
 use crate::options::{Limits, Options};
 use crate::target::{is_same_origin, origin};
 use crate::trust::Tls;
@@ -267,6 +267,16 @@ impl RegistryClient {
     pub(crate) fn origin(&self) -> Uri {
         let scheme = self.shared.scheme.get().cloned().unwrap_or_else(|| self.address.scheme());
         origin(scheme, self.address.authority())
+    }
+
+    /// What lets a request through, as far as the registry has asked for anything yet.
+    pub(crate) async fn pass(&self, need: &Need) -> Result<Option<Pass>, Error> {
+        self.shared.authorizer.pass(self, need).await
+    }
+
+    /// What TLS with the registry stands on.
+    pub(crate) async fn tls_config(&self) -> Result<Arc<rustls::ClientConfig>, BoxError> {
+        self.shared.connector.tls_config().await
     }
 
     pub(crate) fn denied(&self, reason: Denial) -> Error {

@@ -47,6 +47,11 @@ impl Connector {
         let tcp = Tcp { http, silence_max: limits.silence_max };
         Self { tcp, connect_max: limits.connect_max, tls }
     }
+
+    /// What TLS stands on.
+    pub(crate) async fn tls_config(&self) -> Result<Arc<rustls::ClientConfig>, BoxError> {
+        self.tls.config().await
+    }
 }
 
 impl Service<Uri> for Connector {

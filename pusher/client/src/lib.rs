@@ -25,6 +25,7 @@ mod retry;
 mod target;
 mod trust;
 mod upload;
+mod way;
 
 pub use address::{AddressError, RegistryAddress};
 pub use auth_files::{AuthFiles, AuthPlaces, Helper, HelperAnswer, Keeper};
@@ -40,3 +41,4 @@ pub use options::{Limits, Options, Trust};
 pub use registries_conf::{RegistriesConf, RegistriesConfError, RegistryRule};
 pub use retry::Retry;
 pub use upload::{Begun, BlobSource, UploadSession, Uploaded};
+pub use way::Way;

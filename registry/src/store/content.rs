@@ -69,17 +69,16 @@ impl Content {
     /// # Errors
     /// The file cannot be read, or somebody cut it short.
     pub fn window(&self, range: Range<u64>) -> Result<Bytes, StoreError> {
-        let end = range.end.min(self.size);
-        let start = range.start.min(end);
-        let length = |most: usize| (end - start).min(most as u64) as usize;
-        let first = start as usize;
+        let range = self.prefix(range);
         match &self.form {
-            Form::Memory(bytes) => Ok(bytes.slice(first..first + length(usize::MAX))),
-            Form::Mapped(_) if start == end => Ok(Bytes::new()),
-            Form::Mapped(mapped) => mapped.window(first..first + length(WINDOW_BYTES)),
+            Form::Memory(bytes) => Ok(bytes.slice(range)),
+            Form::Mapped(_) if range.is_empty() => Ok(Bytes::new()),
+            Form::Mapped(mapped) => mapped.window(range),
             Form::File { file, path } => {
-                let mut buffer = BytesMut::zeroed(length(READ_BYTES));
-                file.read_exact_at(&mut buffer, start).map_err(|error| match error.kind() {
+                let mut buffer = BytesMut::zeroed(range.len());
+                file.read_exact_at(&mut buffer, range.start as u64).map_err(|error| match error
+                    .kind()
+                {
                     std::io::ErrorKind::UnexpectedEof => {
                         StoreError::CutShort { path: path.to_path_buf() }
                     }
@@ -88,5 +87,28 @@ impl Content {
                 Ok(buffer.freeze())
             }
         }
+    }
+
+    /// The same, where no disk has to be read for it. Does not block.
+    pub fn window_at_once(&self, range: Range<u64>) -> Option<Bytes> {
+        let range = self.prefix(range);
+        match &self.form {
+            Form::Memory(bytes) => Some(bytes.slice(range)),
+            Form::Mapped(_) if range.is_empty() => Some(Bytes::new()),
+            Form::Mapped(mapped) => mapped.window_at_once(range),
+            Form::File { .. } => None,
+        }
+    }
+
+    /// What of `range` is given at once.
+    fn prefix(&self, range: Range<u64>) -> Range<usize> {
+        let end = range.end.min(self.size);
+        let start = range.start.min(end);
+        let most = match &self.form {
+            Form::Memory(_) => end - start,
+            Form::Mapped(_) => WINDOW_BYTES as u64,
+            Form::File { .. } => READ_BYTES as u64,
+        };
+        start as usize..(start + most.min(end - start)) as usize
     }
 }

@@ -1,6 +1,6 @@
 //! `ContentBody`: a blob, or parts of it, going out window by window. While one window is being
-//! sent, a blocking thread brings in the next; nothing here touches the bytes of either, so that
-//! pages of a mapped file are never faulted in on the runtime.
+//! sent, a blocking thread brings in the next, unless it is in memory already; nothing here touches
+//! the bytes of either, so that pages of a mapped file are never faulted in on the runtime.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -22,9 +22,18 @@ pub(crate) struct ContentBody {
     content: Content,
     pieces: VecDeque<Piece>,
     /// The next window, of the first range in `pieces`.
-    ahead: Option<JoinHandle<Result<Bytes, StoreError>>>,
+    ahead: Option<Ahead>,
     remaining: u64,
     sending: Sending,
+}
+
+/// A window that was asked for.
+#[derive(Debug)]
+enum Ahead {
+    /// It was in memory.
+    Here(Bytes),
+    /// A blocking thread brings it in.
+    Coming(JoinHandle<Result<Bytes, StoreError>>),
 }
 
 /// A piece of a body.
@@ -34,6 +43,22 @@ pub(crate) enum Piece {
     Range(Range<u64>),
     /// Text between them.
     Text(Bytes),
+}
+
+impl Ahead {
+    /// The window, which is not empty.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, BodyError>> {
+        let window = match self {
+            Self::Here(window) => std::mem::take(window),
+            Self::Coming(coming) => match ready!(Pin::new(coming).poll(cx)) {
+                Ok(Ok(window)) => window,
+                Ok(Err(error)) => return Poll::Ready(Err(BodyError::Content(error))),
+                Err(error) => return Poll::Ready(Err(BodyError::Broken(error))),
+            },
+        };
+        let is_short = window.is_empty();
+        Poll::Ready(if is_short { Err(BodyError::Short) } else { Ok(window) })
+    }
 }
 
 impl Piece {
@@ -73,12 +98,7 @@ impl ContentBody {
             }
             Some(Piece::Range(range)) => {
                 let Some(ahead) = &mut self.ahead else { return Poll::Ready(None) };
-                let window = match ready!(Pin::new(ahead).poll(cx)) {
-                    Ok(Ok(window)) if window.is_empty() => Err(BodyError::Short),
-                    Ok(Ok(window)) => Ok(window),
-                    Ok(Err(error)) => Err(BodyError::Content(error)),
-                    Err(error) => Err(BodyError::Broken(error)),
-                };
+                let window = ready!(ahead.poll(cx));
                 self.ahead = None;
                 match window {
                     Ok(window) => {
@@ -109,8 +129,13 @@ impl ContentBody {
             Piece::Text(_) => None,
         });
         if let Some(range) = next {
-            let content = self.content.clone();
-            self.ahead = Some(spawn_blocking(move || content.window(range)));
+            self.ahead = Some(match self.content.window_at_once(range.clone()) {
+                Some(window) => Ahead::Here(window),
+                None => {
+                    let content = self.content.clone();
+                    Ahead::Coming(spawn_blocking(move || content.window(range)))
+                }
+            });
         }
     }
 

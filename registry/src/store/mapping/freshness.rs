@@ -7,6 +7,17 @@ use std::time::{Duration, Instant};
 
 use crate::store::content::WINDOW_BYTES;
 
+/// How long ago the pages of a range were brought in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Age {
+    /// A moment ago: they are there.
+    Fresh,
+    /// Some time ago: the system may have taken them away.
+    Stale,
+    /// Not all of them ever were.
+    Never,
+}
+
 /// When each stretch of a mapping was last brought in.
 #[derive(Debug)]
 pub(super) struct Freshness {
@@ -29,14 +40,16 @@ impl Freshness {
         Self { begun: Instant::now(), length, brought_in }
     }
 
-    /// Whether all of `range` was brought in a moment ago.
-    pub(super) fn is_fresh(&self, range: &Range<usize>) -> bool {
+    /// How long ago the oldest part of `range` was brought in.
+    pub(super) fn age(&self, range: &Range<usize>) -> Age {
         let oldest = self.now().saturating_sub(Self::LASTS.as_millis() as u64);
         let stretches = range.start / Self::STRETCH..range.end.div_ceil(Self::STRETCH);
-        self.brought_in[stretches].iter().all(|then| {
-            let then = then.load(Ordering::Relaxed);
-            then > 0 && then >= oldest
-        })
+        let times = self.brought_in[stretches].iter().map(|then| then.load(Ordering::Relaxed));
+        match times.min() {
+            None | Some(0) => Age::Never,
+            Some(then) if then < oldest => Age::Stale,
+            Some(_) => Age::Fresh,
+        }
     }
 
     /// Notes that `range` is brought in now: the stretches that lie wholly in the range.
@@ -66,13 +79,20 @@ mod tests {
     fn only_what_was_brought_in_whole_is_fresh() {
         let length = 2 * WINDOW_BYTES + 10;
         let freshness = Freshness::new(length);
-        assert!(!freshness.is_fresh(&(0..1)));
+        assert_eq!(freshness.age(&(0..1)), Age::Never);
         freshness.note(&(0..WINDOW_BYTES));
-        assert!(freshness.is_fresh(&(0..WINDOW_BYTES)));
-        assert!(!freshness.is_fresh(&(0..WINDOW_BYTES + 1)));
+        assert_eq!(freshness.age(&(0..WINDOW_BYTES)), Age::Fresh);
+        assert_eq!(freshness.age(&(0..WINDOW_BYTES + 1)), Age::Never);
         freshness.note(&(WINDOW_BYTES..WINDOW_BYTES + 1));
-        assert!(!freshness.is_fresh(&(WINDOW_BYTES..WINDOW_BYTES + 1)), "a part is not the whole");
+        let part = WINDOW_BYTES..WINDOW_BYTES + 1;
+        assert_eq!(freshness.age(&part), Age::Never, "a part is not the whole");
         freshness.note(&(2 * WINDOW_BYTES..length));
-        assert!(freshness.is_fresh(&(2 * WINDOW_BYTES + 3..length)), "the last may be short");
+        let last = 2 * WINDOW_BYTES + 3..length;
+        assert_eq!(freshness.age(&last), Age::Fresh, "the last may be short");
+
+        freshness.brought_in[0].store(1, Ordering::Relaxed);
+        let begun = Instant::now().checked_sub(2 * Freshness::LASTS).unwrap();
+        let older = Freshness { begun, ..freshness };
+        assert_eq!(older.age(&(0..WINDOW_BYTES)), Age::Stale);
     }
 }

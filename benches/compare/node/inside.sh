@@ -11,7 +11,8 @@ trap 'exit 130' INT TERM
 
 ip link set lo up
 mount -t tmpfs tmpfs /run
-mkdir -p "$work/files"
+mkdir -p "$work/files" "$work/temporary"
+export TMPDIR=$work/temporary # where Podman and skopeo put down what they copy
 (umask 077 && head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$work/secret")
 
 # The registry that a client pushes to, or that is pulled from, is of this kind.

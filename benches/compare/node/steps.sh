@@ -219,6 +219,6 @@ measure_all() {
     if asked pull || asked loop; then start_node; fi
     if asked pull; then pulls; fi
     if asked loop; then loops; fi
-    tell podman none image bytes \
+    tell none none image bytes \
         "$(podman image inspect --format '{{.Size}}' "$(podman images --quiet localhost/app | tail -n 1)")"
 }

@@ -66,6 +66,9 @@ const STREAM: Way = Way { title: "wharf, stream", client: "stream", registry: "w
 const INGEST: Way = Way { title: "wharf, ingest", client: "ingest", registry: "wharf" };
 const KIND: Way = Way { title: "podman save + kind load", client: "kind-load", registry: "none" };
 
+/// The document around the tables.
+const SECTION: &str = include_str!("../../../compare/node/report.template.md");
+
 /// What the loop is to be faster than, and by how much at least, by either road.
 const AIMS: [(Way, f64); 2] = [(PODMAN, 2.5), (KIND, 3.0)];
 
@@ -112,10 +115,21 @@ impl Loops {
         Ok(Self { taken })
     }
 
-    /// The size of the image that was pushed and pulled, in bytes; `None` when it is not told.
+    /// All tables and what they mean, in Markdown, below headings of the third level; empty when nothing
+    /// was measured.
     #[must_use]
-    pub fn image_bytes(&self) -> Option<f64> {
-        self.taken.iter().find(|taken| taken.step == "image")?.bytes
+    pub fn table(&self) -> String {
+        if self.taken.is_empty() {
+            return String::new();
+        }
+        let image = self.taken.iter().find(|taken| taken.step == "image");
+        let megabytes = |bytes| format!("{:.1} MB", bytes / 1e6);
+        let image = image.and_then(|taken| taken.bytes).map_or_else(absent, megabytes);
+        SECTION
+            .replace("{{image}}", &image)
+            .replace("{{pushes}}", self.pushes().trim_end())
+            .replace("{{pulls}}", self.pulls().trim_end())
+            .replace("{{loops}}", self.loops().trim_end())
     }
 
     /// The pushes, in Markdown: each client by itself, and how many times as long as wharf podman took.
@@ -328,6 +342,8 @@ mod tests {
         let table = loops.pulls();
         assert!(table.contains("| gzip, of podman push, s | 2.000 | 1.000 | 0.50 |"), "{table}");
         assert!(!table.contains("zstd"), "{table}");
+        let section = loops.table();
+        assert!(section.contains(&table) && !section.contains("{{"), "{section}");
         assert!(loops.behind().contains("a node's pull, gzip"), "{}", loops.behind());
         assert!(loops.pushes().contains("| first push, s | 9.000 | – | – | – |"));
     }

@@ -4,8 +4,8 @@
 //! tag in turn, through the domain's face, so that each put rewrites the tag's link and makes it
 //! durable. "the same" puts the manifest that the tag points at already. "resolved" asks what the tag
 //! points at, which the cache answers. The volume lies in the folder for temporary files: to ask
-//! about a disk, let `TMPDIR` name a folder on it. Machine: `docs/PERFORMANCE.md` has the numbers of
-//! one, whose disk decides the first two.
+//! about a disk, let `TMPDIR` name a folder on it. Machine: any; its disk
+//! decides the first two.
 //!
 //! It refuses to go by HTTP: `wharf bench requests` does that.
 

@@ -2,7 +2,7 @@
 //!
 //! Input: the lines that nodes and clients send most, from a manifest by tag to the PUT that ends an
 //! upload, with a repository name of three parts; and a path that is none of the API's. Machine: any;
-//! nothing but the processor is used. `docs/PERFORMANCE.md` has the numbers of one.
+//! nothing but the processor is used.
 //!
 //! It refuses to measure hyper: lines are given as hyper gives them, split into method and URI.
 

@@ -29,9 +29,6 @@ use self::freshness::{Age, Freshness};
 use super::content::WINDOW_BYTES;
 use super::error::StoreError;
 
-/// Files of this size or more may have pages of 2 MiB.
-const HUGE_PAGES_FROM: usize = 2 << 20;
-
 /// The pages of all systems that this runs on are of a size between these two.
 const PAGE_BYTES_MIN: usize = 4 << 10;
 const PAGE_BYTES_MAX: usize = 64 << 10;
@@ -50,11 +47,6 @@ impl MappedBlob {
     pub(crate) fn map(file: &File, path: &Path) -> Option<Self> {
         // SAFETY: see the reason at the head of the file.
         let mapping = unsafe { memmap2::Mmap::map(file) }.ok()?;
-        if mapping.len() >= HUGE_PAGES_FROM {
-            // What is read from the disk for this mapping then comes in pages of 2 MiB, which cost a
-            // 512th of the faults. A system without them refuses, and nothing is lost.
-            let _ = mapping.advise(memmap2::Advice::HugePage);
-        }
         mapping.advise_range(memmap2::Advice::PopulateRead, 0, 1).ok()?;
         // A pull reads the file from front to back: the kernel may read ahead generously.
         let _ = mapping.advise(memmap2::Advice::Sequential);
@@ -78,8 +70,8 @@ impl MappedBlob {
 
     /// The pages of `range`, if they were brought in before and are still there. Does not block.
     ///
-    /// To bring them in again for each of several clients costs a tenth of a pull, and to ask a
-    /// blocking thread for every window as much again where windows are many.
+    /// To bring them in again for each of several clients, on a blocking thread that has to be woken
+    /// for it, costs a quarter of a pull (`docs/PERFORMANCE.md`).
     pub(crate) fn window_at_once(&self, range: Range<usize>) -> Option<Bytes> {
         match self.freshness.age(&range) {
             Age::Fresh => {}

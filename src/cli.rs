@@ -38,7 +38,7 @@ pub mod voice;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::report::Report;
@@ -137,7 +137,9 @@ pub enum Command {
 impl Cli {
     /// Reads a command line, also one that was written for registry:2's image.
     pub fn read(line: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
-        Ok(Self::try_parse_from(old_image::translate(line))?)
+        let mut command = without_empty_variables(Self::command());
+        let matches = command.try_get_matches_from_mut(old_image::translate(line))?;
+        Ok(Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?)
     }
 
     /// Runs the subcommand to its end.
@@ -169,10 +171,21 @@ impl Cli {
     }
 }
 
+/// A variable that is set to nothing says nothing, as in a shell's `WHARF_REGISTRY= wharf push`.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |arg: &clap::Arg| {
+        let value = arg.get_env().and_then(std::env::var_os);
+        value.is_some_and(|value| value.is_empty())
+    };
+    let without = |arg: clap::Arg| match is_empty(&arg) {
+        true => arg.env(clap::builder::Resettable::Reset),
+        false => arg,
+    };
+    command.mut_args(without).mut_subcommands(without_empty_variables)
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

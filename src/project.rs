@@ -73,7 +73,7 @@ impl Project {
             None => nearest_file(folder, home)
                 .ok_or_else(|| ProjectError::Absent { folder: folder.to_owned() })?,
         };
-        let text = std::fs::read_to_string(&file);
+        let text = crate::setup::hand::read_text(&file);
         let text = text.map_err(|source| ProjectError::Read { path: file.clone(), source })?;
         written::read(&file, &text)
     }

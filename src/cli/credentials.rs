@@ -6,9 +6,19 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use wharf_client::{AuthFiles, AuthPlaces, Helper, HelperAnswer};
 
 use crate::process::{Program, Runner};
+
+/// A file of credentials that was named: one that is not there would be no credentials, unasked.
+pub fn there() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path.try_exists() {
+        Ok(true) => Ok(path),
+        Ok(false) => Err("there is no such file; `wharf login --authfile` makes one".to_owned()),
+        Err(error) => Err(error.to_string()),
+    })
+}
 
 /// The files of Podman and Docker; or the one that was named, which stands for all of them.
 pub fn auth_files(authfile: Option<PathBuf>, runner: &Arc<dyn Runner>) -> AuthFiles {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use wharf_client::{Options, RegistryAddress, RegistryClient, Trust};
 use wharf_oci::Digest;
 
-use crate::cli::credentials::auth_files;
+use crate::cli::credentials::{auth_files, there};
 use crate::cli::project_args::ProjectArgs;
 use crate::cli::push::destination::{Registries, pod_registry};
 use crate::cli::registries::by_rules;
@@ -80,7 +80,7 @@ pub struct DeployArgs {
     pod_registry: Option<String>,
 
     /// The file of credentials, instead of those of Podman and Docker
-    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
+    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE", value_parser = there())]
     authfile: Option<PathBuf>,
 
     #[command(flatten)]

@@ -21,7 +21,7 @@ use wharf_client::RegistryAddress;
 use wharf_oci::ImageReference;
 use wharf_pusher::layer::Compression;
 
-use crate::cli::credentials::auth_files;
+use crate::cli::credentials::{auth_files, there};
 use crate::cli::finder::Finder;
 use crate::cli::finder::origin::Origin;
 use crate::cli::finder::surroundings::Surroundings;
@@ -108,7 +108,7 @@ pub struct PushArgs {
     trust: TrustArgs,
 
     /// The file of credentials, instead of those of Podman and Docker
-    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
+    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE", value_parser = there())]
     authfile: Option<PathBuf>,
 
     /// How many layers go at once

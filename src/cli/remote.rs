@@ -9,7 +9,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use wharf_client::{AddressError, Denial, Options, RegistryAddress, RegistryClient, Trust};
 
-use crate::cli::credentials::{auth_files, certificates};
+use crate::cli::credentials::{auth_files, certificates, there};
 use crate::cli::push::destination::Registries;
 use crate::cli::registries::{RulesError, by_rules};
 use crate::cli::setup_args::set_up;
@@ -24,7 +24,7 @@ pub struct RemoteArgs {
     registry: Option<RegistryAddress>,
 
     /// The file of credentials, instead of those of Podman and Docker
-    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
+    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE", value_parser = there())]
     authfile: Option<PathBuf>,
 
     #[command(flatten)]

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use crate::process::{Machine, Runner};
 use crate::report::Report;
 use crate::setup::config::{Cluster, NETWORK, PORT, REGISTRY, Removal, VOLUME};
+use crate::setup::engine::Kind;
 use crate::setup::hand::Manner;
 use crate::setup::place::Places;
 use crate::setup::receipt::{Made, Receipt};
 use crate::setup::registry;
+use crate::setup::site::kind_of_engine;
 use crate::setup::turn::Turn;
 use crate::setup::{Config, SetupError, Site, in_cluster};
 
@@ -18,17 +20,35 @@ const IMAGE: &str = "localhost/wharf";
 /// Which setup is meant, and how much of it is shown.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SetupArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+
+    /// Show each command that changes something
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+/// Which setup is meant.
+#[derive(Debug, Clone, clap::Args)]
+pub struct WhichArgs {
     /// The registry's container, which is its name for pods, too
     #[arg(long, value_name = "NAME", env = "WHARF_REGISTRY_NAME", default_value = REGISTRY, value_parser = name)]
     registry_name: String,
 
     /// The network of Kind's nodes
-    #[arg(long, value_name = "NAME", env = "KIND_EXPERIMENTAL_PODMAN_NETWORK", default_value = NETWORK, value_parser = name)]
-    network: String,
+    /// [default: as Kind has it from `KIND_EXPERIMENTAL_PODMAN_NETWORK`, or with Docker from
+    /// `KIND_EXPERIMENTAL_DOCKER_NETWORK`, else kind]
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    network: Option<String>,
+}
 
-    /// Show each command that changes something
-    #[arg(long, short)]
-    verbose: bool,
+/// The network that Kind would use with an engine: by its variables, of which an empty one says nothing.
+fn network_of(kind: Option<Kind>, variable: impl Fn(&str) -> Option<String>) -> String {
+    let named = match kind {
+        Some(Kind::Docker) => variable("KIND_EXPERIMENTAL_DOCKER_NETWORK"),
+        _ => variable("KIND_EXPERIMENTAL_PODMAN_NETWORK"),
+    };
+    named.filter(|it| !it.is_empty()).unwrap_or_else(|| NETWORK.to_owned())
 }
 
 /// A name that an engine takes for a container, and that is a host name, too.
@@ -48,24 +68,7 @@ fn name(text: &str) -> Result<String, String> {
 impl SetupArgs {
     /// What stands, as it stands: nothing is wanted beyond it.
     pub fn config(&self) -> Config {
-        let volume = match self.registry_name.as_str() {
-            REGISTRY => VOLUME.to_owned(),
-            other => format!("{other}-data"),
-        };
-        let tag = env!("CARGO_PKG_VERSION").replace('+', "-");
-        Config {
-            registry: self.registry_name.clone(),
-            volume,
-            network: self.network.clone(),
-            port: PORT,
-            image: own_image(&tag),
-            cluster: Cluster::Existing,
-            ingest: true,
-            drop_in: false,
-            autostart: false,
-            replace_registry: false,
-            removal: Removal::default(),
-        }
+        self.which.config()
     }
 
     /// Whether everything is to be shown.
@@ -102,6 +105,40 @@ impl SetupArgs {
     }
 }
 
+impl WhichArgs {
+    /// What stands, as it stands: nothing is wanted beyond it.
+    fn config(&self) -> Config {
+        let volume = match self.registry_name.as_str() {
+            REGISTRY => VOLUME.to_owned(),
+            other => format!("{other}-data"),
+        };
+        let tag = env!("CARGO_PKG_VERSION").replace('+', "-");
+        Config {
+            registry: self.registry_name.clone(),
+            volume,
+            network: self
+                .network
+                .clone()
+                .unwrap_or_else(|| network_of(kind_of_engine(), |name| std::env::var(name).ok())),
+            port: PORT,
+            image: own_image(&tag),
+            cluster: Cluster::Existing,
+            ingest: true,
+            drop_in: false,
+            autostart: false,
+            replace_registry: false,
+            removal: Removal::default(),
+        }
+    }
+}
+
+impl From<WhichArgs> for SetupArgs {
+    /// For what changes nothing, and has nothing to show.
+    fn from(which: WhichArgs) -> Self {
+        Self { which, verbose: false }
+    }
+}
+
 /// The registry that was set up, by what is written down of it alone: its port on this machine, and its
 /// name for pods. Of several the one of the usual name, or of the name that the environment has.
 pub fn set_up() -> Option<(u16, String)> {
@@ -131,6 +168,19 @@ fn own_image(tag: &str) -> wharf_oci::ImageReference {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_network_is_the_one_that_kind_uses_with_the_engine() {
+        let variable = |name: &str| match name {
+            "KIND_EXPERIMENTAL_PODMAN_NETWORK" => Some("pods".to_owned()),
+            "KIND_EXPERIMENTAL_DOCKER_NETWORK" => Some("dock".to_owned()),
+            _ => None,
+        };
+        assert_eq!(network_of(Some(Kind::Podman), variable), "pods");
+        assert_eq!(network_of(Some(Kind::Docker), variable), "dock");
+        assert_eq!(network_of(Some(Kind::Docker), |_| Some(String::new())), NETWORK);
+        assert_eq!(network_of(None, |_| None), NETWORK);
+    }
 
     #[test]
     fn a_name_is_a_host_name_too() {

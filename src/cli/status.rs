@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::cli::amount::Bytes;
-use crate::cli::setup_args::SetupArgs;
+use crate::cli::setup_args::{SetupArgs, WhichArgs};
 use crate::cli::table::Table;
 use crate::cli::usage::Usage;
 use crate::failure::Failure;
@@ -21,12 +21,13 @@ use crate::setup::{config_path::ConfigPath, hosts::Hosts, proxy::NoProxy, regist
 #[derive(Debug, clap::Args)]
 pub struct StatusArgs {
     #[command(flatten)]
-    setup: SetupArgs,
+    which: WhichArgs,
 }
 
 /// Shows it.
 pub fn run(args: StatusArgs, report: &Report) -> Result<(), Failure> {
-    let site = args.setup.site(args.setup.config(), false, report)?;
+    let setup = SetupArgs::from(args.which);
+    let site = setup.site(setup.config(), false, report)?;
     Ok(report.data(&Standing::read(&site)?)?)
 }
 

@@ -2,7 +2,10 @@
 //! the setup, in order, and mends what each finds; where it changed something, a real pull proves that
 //! it works.
 
+use std::fmt;
 use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::cli::setup_args::SetupArgs;
 use crate::cli::status::Standing;
@@ -91,7 +94,8 @@ pub struct UpArgs {
 fn cluster_name(text: &str) -> Result<String, String> {
     let is_word = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || ".-".contains(it);
     let is_end = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
-    match text.len() <= 50 && text.chars().all(is_word) && text.starts_with(is_end) {
+    let has_ends = text.starts_with(is_end) && text.ends_with(is_end);
+    match text.len() <= 50 && text.chars().all(is_word) && has_ends {
         true => Ok(text.to_owned()),
         false => Err("a cluster's name has lower case letters, digits, hyphens and dots".into()),
     }
@@ -102,7 +106,7 @@ pub fn run(args: UpArgs, report: &Report) -> Result<(), Failure> {
     if args.print {
         let port = args.port.unwrap_or(PORT);
         let objects = in_cluster::objects(&Config { port, ..args.config() });
-        return Ok(report.bytes(objects.as_bytes())?);
+        return Ok(report.data(&Objects(objects))?);
     }
     let _turn = (!args.dry_run).then(|| args.setup.turn(report));
     let mut site = args.setup.site(args.config(), args.dry_run, report)?;
@@ -123,6 +127,25 @@ pub fn run(args: UpArgs, report: &Report) -> Result<(), Failure> {
     standing.proof = proof;
     report.data(&standing)?;
     Ok(whole(&site)?)
+}
+
+/// Kubernetes objects as YAML, and as JSON a list of them, which `kubectl apply` takes as well.
+struct Objects(String);
+
+impl fmt::Display for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Objects {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let documents = yaml_serde::Deserializer::from_str(&self.0);
+        let items: Result<Vec<_>, _> = documents.map(serde_json::Value::deserialize).collect();
+        let items = items.map_err(serde::ser::Error::custom)?;
+        serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items})
+            .serialize(serializer)
+    }
 }
 
 /// Whether every node was set up. What was done on the others stands.
@@ -191,11 +214,21 @@ impl UpArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::setup::in_cluster::NODE_PORT;
+
+    #[test]
+    fn objects_are_a_list_in_json() {
+        let text = format!("kind: A\nport: {NODE_PORT}\n---\nkind: B\n");
+        let list = serde_json::to_value(Objects(text)).unwrap();
+        assert_eq!(list["kind"], "List");
+        assert_eq!(list["items"][0]["port"], NODE_PORT);
+        assert_eq!(list["items"][1]["kind"], "B");
+    }
 
     #[test]
     fn a_cluster_has_a_name_that_kind_takes() {
         assert!(["mcp-cluster", "kind", "a.b", "1"].iter().all(|name| cluster_name(name).is_ok()));
-        for bad in ["", "Dev", "-a", "a b", "a/b", &"a".repeat(51)] {
+        for bad in ["", "Dev", "-a", "a-", "a.", "a b", "a/b", &"a".repeat(51)] {
             assert!(cluster_name(bad).is_err(), "{bad}");
         }
     }

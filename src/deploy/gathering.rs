@@ -15,6 +15,7 @@ use super::error::DeployError;
 use super::kustomization::Parts;
 use crate::project::discovery::{KUSTOMIZATIONS, is_left_out};
 use crate::project::manifest;
+use crate::setup::hand;
 
 /// The most that is copied: manifests are small, and sources next to them may not be.
 const BYTES_MAX: u64 = 64 << 20;
@@ -102,7 +103,7 @@ impl Gathered {
     }
 
     fn take_file(&mut self, path: &Path, to: &Path) -> Result<(), DeployError> {
-        let text = fs::read_to_string(path).map_err(|source| unreadable(path, source))?;
+        let text = hand::read_text(path).map_err(|source| unreadable(path, source))?;
         let objects = manifest::read(&text);
         let objects =
             objects.map_err(|reason| DeployError::NoYaml { path: path.to_owned(), reason })?;
@@ -180,7 +181,7 @@ fn needed(folders: &[PathBuf]) -> Result<Vec<PathBuf>, DeployError> {
             continue;
         }
         if let Some(path) = kustomization(&folder) {
-            let text = fs::read_to_string(&path).map_err(|source| unreadable(&path, source))?;
+            let text = hand::read_text(&path).map_err(|source| unreadable(&path, source))?;
             let parsed: Result<Value, _> = yaml_serde::from_str(&text);
             let parsed = parsed.map_err(|error| DeployError::NoYaml {
                 path: path.clone(),

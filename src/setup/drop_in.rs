@@ -4,144 +4,25 @@
 //! A file of that name that is none of ours is left alone, and so is a rule of the user's that says the
 //! same.
 
-use std::path::{Path, PathBuf};
-use std::{fs, io};
+mod side;
 
-use wharf_client::{RegistriesConf, RegistryRule};
+use std::fs;
+use std::path::Path;
+
+use wharf_client::RegistryRule;
 
 use super::engine::Kind;
-use super::machine::{self, Machine, quoted};
+use super::machine::{self, quoted};
 use super::receipt::Made;
 use super::{Config, Finding, SetupError, Site, Step};
+use side::{FOLDER, Rules, SHARED, Side, in_shell};
 
 /// The drop-in as a step.
 #[derive(Debug)]
 pub struct DropIn;
 
-/// The machine's own rules, which come before the user's.
-const SHARED: &str = "/etc/containers";
-/// The folder beside `registries.conf`.
-const FOLDER: &str = "registries.conf.d";
 /// What it is about.
 const ABOUT: &str = "podman push";
-
-/// Where Podman reads its rules.
-#[derive(Debug)]
-enum Side {
-    /// On this machine, in the user's folder: root's Podman reads its user's, too.
-    Here(PathBuf),
-    /// In a virtual machine, for root's Podman or the user's in it.
-    Inside { machine: Machine, is_rootless: bool },
-}
-
-/// The rules of one side.
-struct Rules {
-    conf: RegistriesConf,
-    /// What our file holds.
-    ours: Option<String>,
-}
-
-impl Side {
-    /// The side that pushes; none if that is a machine that cannot be looked into.
-    fn of(site: &Site) -> Result<Option<Self>, SetupError> {
-        let info = site.engine.info()?;
-        if !info.is_remote {
-            return Ok(Some(Self::Here(site.places.config.join("containers"))));
-        }
-        let machine = machine::of_engine(&site.engine)?;
-        let is_rootless = info.is_rootless;
-        Ok(machine.map(|machine| Self::Inside { machine, is_rootless }))
-    }
-
-    /// Our file. In a machine, `~` is its user's home.
-    fn path(&self, config: &Config) -> PathBuf {
-        let name = format!("50-wharf-{}.conf", config.registry);
-        match self {
-            Self::Here(folder) => folder.join(FOLDER).join(name),
-            Self::Inside { is_rootless: true, .. } => {
-                Path::new("~/.config/containers").join(FOLDER).join(name)
-            }
-            Self::Inside { .. } => Path::new(SHARED).join(FOLDER).join(name),
-        }
-    }
-
-    fn made(&self, config: &Config) -> Made {
-        Made::File { path: self.path(config), in_machine: matches!(self, Self::Inside { .. }) }
-    }
-
-    fn rules(&self, site: &Site) -> Result<Rules, SetupError> {
-        let path = self.path(&site.config);
-        match self {
-            Self::Here(own) => {
-                let own_file = own.join("registries.conf");
-                let shared = Path::new(SHARED);
-                let file =
-                    if own_file.is_file() { own_file } else { shared.join("registries.conf") };
-                let conf = RegistriesConf::read(&file, &[shared.join(FOLDER), own.join(FOLDER)])
-                    .map_err(malformed)?;
-                let ours = match fs::read_to_string(&path) {
-                    Ok(text) => Some(text),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                    Err(source) => {
-                        let error = wharf_client::RegistriesConfError::Read { path, source };
-                        return Err(malformed(error));
-                    }
-                };
-                Ok(Rules { conf, ours })
-            }
-            Self::Inside { machine, is_rootless } => {
-                let program = machine.shell(READ, !is_rootless);
-                let answer = site.hand().ask(&program)?;
-                let files = files_of(&String::from_utf8_lossy(&answer));
-                let name = path.file_name();
-                let ours = files.iter().find(|(path, _)| path.file_name() == name);
-                let ours = ours.map(|(_, text)| text.clone());
-                Ok(Rules { conf: RegistriesConf::parse(files).map_err(malformed)?, ours })
-            }
-        }
-    }
-
-    fn write(&self, site: &Site, text: &str) -> Result<(), SetupError> {
-        let path = self.path(&site.config);
-        match self {
-            Self::Here(_) => Ok(site.hand().write(&path, text, 0o644)?),
-            Self::Inside { machine, is_rootless } => {
-                let (folder, file) = (in_shell(path.parent().unwrap_or(&path)), in_shell(&path));
-                let line = format!("mkdir -p {folder} && cat > {file}");
-                Ok(site.hand().feed(&machine.shell(&line, !is_rootless), text.as_bytes())?)
-            }
-        }
-    }
-}
-
-/// What the machine's shell reads the rules with: each file behind a line with its name.
-const READ: &str = "own=~/.config/containers; main=$own/registries.conf; \
-                    [ -f $main ] || main=/etc/containers/registries.conf; \
-                    for file in $main /etc/containers/registries.conf.d/*.conf \
-                    $own/registries.conf.d/*.conf; do [ ! -f $file ] || { echo \"#==> $file\"; cat \
-                    $file; echo; }; done";
-
-/// The files in an answer to [`READ`].
-fn files_of(answer: &str) -> Vec<(PathBuf, String)> {
-    let pieces = answer.split("#==> ").filter_map(|piece| piece.split_once('\n'));
-    pieces.map(|(path, text)| (PathBuf::from(path), text.trim_end().to_owned() + "\n")).collect()
-}
-
-/// A path as a shell takes it, whose home folder it finds by itself.
-fn in_shell(path: &Path) -> String {
-    let path = path.to_string_lossy();
-    match path.strip_prefix("~/") {
-        Some(rest) => format!("~/{}", quoted(rest)),
-        None => quoted(&path),
-    }
-}
-
-fn malformed(error: wharf_client::RegistriesConfError) -> SetupError {
-    SetupError::InTheWay {
-        what: format!("{error}: Podman does not understand its rules either"),
-        hint: "mend that file, or move it away".into(),
-    }
-}
 
 /// The first line of our file, by which it is known where the receipt was lost.
 const HEADER: &str = "# By `wharf up --podman-push`; `wharf down` removes it.";
@@ -274,6 +155,9 @@ fn of_receipt(site: &Site) -> Vec<Made> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use super::side::files_of;
     use super::*;
     use crate::process::recorded::Answer;
     use crate::setup::site::tests::{Ground, site};

@@ -5,9 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -256,12 +256,15 @@ impl Hand {
     #[cfg(not(test))]
     fn print(&self, line: String) {
         // A reader that has gone does not want the rest.
-        _ = self.report.bytes(format!("{line}\n").as_bytes());
+        _ = self.report.data(&Planned { command: line });
     }
 
     #[cfg(test)]
     fn print(&self, line: String) {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        self.shown
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Planned { command: line }.to_string());
     }
 
     /// What changed something may have mended who did not answer; but not what was done in a container.
@@ -278,6 +281,30 @@ impl Hand {
     fn answers(&self) -> MutexGuard<'_, HashMap<Program, Vec<u8>>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The most that is read of a file, in bytes: what the setup reads is written by people, or by itself.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// Reads a file of this machine.
+///
+/// # Errors
+/// It cannot be read, or is larger than any such file is.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > FILE_BYTES_MAX {
+        true => Err(io::Error::other(format!("it is larger than {} MiB", FILE_BYTES_MAX >> 20))),
+        false => Ok(bytes),
+    }
+}
+
+/// The same of a text.
+///
+/// # Errors
+/// As those of [`read`]; or it is no text.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read(path)?).map_err(|_| io::Error::other("it is no text in UTF-8"))
 }
 
 /// Who is asked: a program, or by it a container. One that hangs keeps no other from answering.
@@ -310,6 +337,18 @@ fn put(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     fs::File::open(folder)?.sync_all()
+}
+
+/// A change that is only shown: with `--json` each is a line of it.
+#[derive(Debug, serde::Serialize)]
+struct Planned {
+    command: String,
+}
+
+impl Display for Planned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.command)
+    }
 }
 
 /// The most that is shown of an input, in bytes.

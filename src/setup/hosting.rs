@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use yaml_serde::Mapping;
 
+use super::in_cluster;
 use super::node::{self, Node, Role};
 use super::receipt::Made;
 use super::{Finding, SetupError, Site, Step};
@@ -165,8 +166,10 @@ fn judge(said: &str, wanted: &str, is_ours: bool) -> State {
 /// What a cluster is to say: where it is for the host, for containerd, and for pods.
 fn wanted(site: &Site) -> String {
     let (host, pods) = (site.config.host_name(), site.config.pod_name());
+    // Pods themselves know a Service by its name, and containerd knows it by hosts.toml.
+    let within = in_cluster::service(site).unwrap_or_else(|| pods.clone());
     format!(
-        "host: \"{host}\"\nhostFromContainerRuntime: \"{pods}\"\nhostFromClusterNetwork: \"{pods}\"\n\
+        "host: \"{host}\"\nhostFromContainerRuntime: \"{pods}\"\nhostFromClusterNetwork: \"{within}\"\n\
          help: \"push to {host}/NAME, and say {pods}/NAME in pods; `wharf doctor` checks it\"\n"
     )
 }
@@ -228,6 +231,16 @@ mod tests {
 
     fn said(text: &str) -> String {
         serde_json::json!({ "kind": "ConfigMap", "data": { FIELD: text } }).to_string()
+    }
+
+    #[test]
+    fn inside_the_cluster_pods_ask_the_service() {
+        let (site, _) = site([]);
+        assert!(wanted(&site).contains("hostFromClusterNetwork: \"kind-registry:5000\""));
+        site.note(Made::InCluster { cluster: "dev".into() }).unwrap();
+        let text = wanted(&site);
+        assert!(text.contains("hostFromClusterNetwork: \"kind-registry.wharf:5000\""), "{text}");
+        assert!(text.contains("hostFromContainerRuntime: \"kind-registry:5000\""), "{text}");
     }
 
     #[test]

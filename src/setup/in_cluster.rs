@@ -40,6 +40,11 @@ pub fn cluster(site: &Site) -> Option<String> {
     })
 }
 
+/// Its name and port for pods' own programs: those of its Service; none if it is in no cluster.
+pub fn service(site: &Site) -> Option<String> {
+    cluster(site).map(|_| format!("{}.{NAMESPACE}:{PORT}", site.config.registry))
+}
+
 /// Decides which cluster is to have it, and notes that.
 ///
 /// # Errors

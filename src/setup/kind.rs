@@ -7,12 +7,12 @@ mod blueprint;
 mod failure;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::{Duration, Instant};
 
 use super::config::{CLUSTER, Cluster, NETWORK, NewCluster};
 use super::engine::Kind;
 use super::error::how_to_get;
+use super::hand;
 use super::node::{self, Inside, Node, Role};
 use super::proxy;
 use super::receipt::Made;
@@ -233,7 +233,7 @@ fn blueprint_of(site: &Site, new: &NewCluster) -> Result<Blueprint, SetupError> 
         hint: "https://kind.sigs.k8s.io/docs/user/configuration/ says how such a file is written"
             .into(),
     };
-    let text = fs::read_to_string(path).map_err(|error| broken(&error))?;
+    let text = hand::read_text(path).map_err(|error| broken(&error))?;
     blueprint::complete(&text, new, version(site)?.unwrap_or_default())
         .map_err(|error| broken(&error))
 }

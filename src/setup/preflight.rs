@@ -247,6 +247,15 @@ mod tests {
     }
 
     #[test]
+    fn an_engine_that_hangs_is_told_with_what_to_do() {
+        let found = found([("podman info", Err(Recorded::LATE.into()))]);
+        assert_eq!(found[0].words, "hangs: it did not answer within 60 s");
+        assert!(
+            found[0].is_fault() && found[0].fix.as_ref().unwrap().contains("podman machine stop")
+        );
+    }
+
+    #[test]
     fn a_machine_that_stands_still_is_started() {
         let (site, recorded) = site([
             ("podman info", Err(REFUSED.into())),

@@ -4,7 +4,6 @@
 //! for nothing, which does no harm, and never a thing without an entry.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::hand::{FileError, Hand};
+use super::hand::{self, FileError, Hand};
 
 /// One thing that the setup made.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -157,10 +156,15 @@ impl Made {
     fn is_stray(&self) -> bool {
         match self {
             Self::Secret { name } => !name.contains("-ingest-"),
-            Self::Hosts { host, .. } => host.contains('/') || host.starts_with(['.', '-']),
+            Self::Hosts { host, .. } => !is_folder(host),
             _ => false,
         }
     }
+}
+
+/// Whether a name can be that of a folder of `certs.d`, which names a host and nothing beyond it.
+pub fn is_folder(host: &str) -> bool {
+    !host.is_empty() && !host.contains('/') && !host.starts_with(['.', '-'])
 }
 
 /// The form of the file.
@@ -212,7 +216,7 @@ impl Receipt {
     /// # Errors
     /// The file cannot be read, or is none of ours.
     pub fn read(path: PathBuf) -> Result<Self, ReceiptError> {
-        let text = match fs::read(&path) {
+        let text = match hand::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Self { path, made: Mutex::default() });
@@ -281,7 +285,15 @@ impl Receipt {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    #[test]
+    fn one_without_an_end_is_refused() {
+        let error = Receipt::read("/dev/zero".into()).unwrap_err();
+        assert!(matches!(error, ReceiptError::Read { .. }), "{error}");
+    }
 
     fn read(text: &str) -> Result<Receipt, ReceiptError> {
         let folder = tempfile::tempdir().unwrap();

@@ -134,6 +134,49 @@ mod tests {
     }
 
     #[test]
+    fn a_paused_node_goes_on() {
+        // Podman says of it that it does not run, and Docker that it does.
+        for running in [false, true] {
+            let mut node = inspected("demo-worker", "worker");
+            node["State"] = json!({ "Running": running, "Paused": true });
+            let (site, recorded) = site([
+                ("podman ps --all", Ok("demo-worker\n".into())),
+                ("podman container inspect", Ok(json!([node]).to_string().into())),
+                ("podman unpause", Ok(Vec::new())),
+            ]);
+            let found = RunningNodes.check(&site).unwrap();
+            assert_eq!((&*found[0].words, found[0].mendable), ("is paused", true));
+            RunningNodes.apply(&site).unwrap();
+            assert!(recorded.lines().contains(&"podman unpause demo-worker".to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_node_that_does_not_start_keeps_nobody_from_the_others() {
+        let [ps, inspect, start] = stopped();
+        let stuck = ("podman start demo-control-plane", Err("Error: no space left".to_owned()));
+        let (site, recorded) = site([ps, inspect, stuck, start]);
+        let error = RunningNodes.apply(&site).unwrap_err();
+        assert!(matches!(&error, SetupError::OfNode { node, .. } if node == "demo-control-plane"));
+        assert!(recorded.lines().contains(&"podman start demo-worker".to_owned()));
+        assert!(site.is_given_up("demo-control-plane") && !site.is_given_up("demo-worker"));
+    }
+
+    #[test]
+    fn a_container_that_has_gone_since_hides_no_other() {
+        let gone = || Err("Error: no such container demo-worker".to_owned());
+        let head = json!([inspected("demo-control-plane", "control-plane")]);
+        let (site, _) = site([
+            ("podman ps --all", Ok("demo-control-plane\ndemo-worker\n".into())),
+            ("podman container inspect demo-control-plane demo-worker", gone()),
+            ("podman container inspect demo-control-plane", Ok(head.to_string().into())),
+            ("podman container inspect demo-worker", gone()),
+        ]);
+        let nodes = node::all(&site).unwrap();
+        assert_eq!(nodes.iter().map(Node::name).collect::<Vec<_>>(), ["demo-control-plane"]);
+    }
+
+    #[test]
     fn what_stands_still_of_another_cluster_is_left_so() {
         let (mut site, recorded) = site(stopped());
         site.config.cluster = Cluster::Named("other".into(), NewCluster::default());

@@ -5,7 +5,6 @@
 //! the text's SHA-256 in it. Another text is another name, and never given to a container in the place of
 //! the first. A file that is there already is kept and used.
 
-use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -16,8 +15,9 @@ use thiserror::Error;
 use wharf_oci::ingest::{Secret, SecretError};
 use wharf_oci::{Algorithm, Digest};
 
+use super::hand;
 use super::ingest::Ingest;
-use super::receipt::Made;
+use super::receipt::{Made, Receipt};
 use super::{Finding, SetupError, Site, Step};
 
 /// The random bytes of a secret.
@@ -126,15 +126,27 @@ impl Step for IngestSecret {
         if !site.receipt.has(&made) {
             return Ok(());
         }
-        let others = site.places.other_receipts(&site.config.registry);
-        if let Some(other) = others.first() {
-            let path = path.display();
-            site.hand().say(format_args!("{path} stays: the setup of {other} uses it too"));
-        } else {
-            site.hand().remove(&path)?;
+        match heir(site, &made)? {
+            Some(other) => {
+                let path = path.display();
+                site.hand().say(format_args!("{path} stays: the setup of {other} uses it too"));
+            }
+            None => site.hand().remove(&path)?,
         }
         site.strike(&made)
     }
+}
+
+/// Another setup that uses the file. It is that one's from now on, whose `down` removes it.
+fn heir(site: &Site, file: &Made) -> Result<Option<String>, SetupError> {
+    for other in site.places.other_receipts(&site.config.registry) {
+        let receipt = Receipt::read(site.places.receipt(&other))?;
+        if receipt.made().iter().any(|made| matches!(made, Made::Secret { .. })) {
+            receipt.note(site.hand(), file.clone())?;
+            return Ok(Some(other));
+        }
+    }
+    Ok(None)
 }
 
 /// The secret in the user's file, if there is one.
@@ -144,7 +156,7 @@ impl Step for IngestSecret {
 pub fn held(site: &Site) -> Result<Option<Secret>, HeldError> {
     let path = site.places.ingest_secret();
     let file = || path.display().to_string();
-    match fs::read_to_string(&path) {
+    match hand::read_text(&path) {
         Ok(text) => {
             text.parse().map(Some).map_err(|source| HeldError::NoSecret { file: file(), source })
         }
@@ -219,6 +231,8 @@ fn is_open(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::setup::site::tests::site;
 
@@ -269,6 +283,27 @@ mod tests {
         assert!(IngestSecret.apply(&site).unwrap_err().hint().unwrap().contains("remove"));
         IngestSecret.undo(&site).unwrap();
         assert!(file.exists());
+    }
+
+    #[test]
+    fn a_file_that_two_setups_use_goes_with_the_last() {
+        let (site, _) = site([]);
+        let file = site.places.ingest_secret();
+        site.hand().write_aside(&file, "a-secret-of-both-setups").unwrap();
+        let made = Made::File { path: file.clone(), in_machine: false };
+        site.note(made.clone()).unwrap();
+        let other = || Receipt::read(site.places.receipt("other")).unwrap();
+        let theirs = Made::Secret { name: "other-ingest-1a2b3c4d".into() };
+        other().note(site.hand(), theirs.clone()).unwrap();
+        IngestSecret.undo(&site).unwrap();
+        assert!(file.exists() && site.receipt.made().is_empty());
+        assert!(other().has(&made));
+
+        // The last one, beside one that takes no images in.
+        other().strike(site.hand(), &theirs).unwrap();
+        site.note(made.clone()).unwrap();
+        IngestSecret.undo(&site).unwrap();
+        assert!(!file.exists());
     }
 
     #[test]

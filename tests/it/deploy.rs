@@ -14,12 +14,13 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
 use crate::harness::{Server, has_program, program};
 use crate::repository::Repository;
+use crate::spoken::{failed, outcome, said};
 use cluster::Cluster;
 use story::Story;
 
@@ -123,29 +124,6 @@ fn found(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
     let mut found = std::env::split_paths(&path).map(|folder| folder.join(name));
     found.find(|path| path.is_file()).unwrap().canonicalize().unwrap()
-}
-
-/// Exit code, stdout and stderr.
-fn outcome(command: &mut Command) -> (i32, String, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status.code().unwrap_or(-1), text(stdout), text(stderr))
-}
-
-/// What a deployment that succeeds prints.
-#[track_caller]
-fn said(command: &mut Command) -> (String, String) {
-    let (code, stdout, stderr) = outcome(command);
-    assert_eq!(code, 0, "{command:?}: {stdout}{stderr}");
-    (stdout, stderr)
-}
-
-/// What one that fails says, and whether it is misuse.
-#[track_caller]
-fn failed(command: &mut Command, code: i32) -> String {
-    let (ended, stdout, stderr) = outcome(command);
-    assert_eq!((ended, &*stdout), (code, ""), "{command:?}: {stderr}");
-    stderr
 }
 
 /// The images of the containers of an applied Deployment.

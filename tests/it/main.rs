@@ -1,6 +1,6 @@
 //! The whole registry from outside: each test starts the real program on a store of its own and
 //! speaks HTTP to it, so that what is proved here holds for clients. One file per subject;
-//! `harness`, `wire`, `repository`, `content`, `data_set` and `engine` are what they share.
+//! `harness`, `wire`, `repository`, `content`, `data_set`, `engine` and `spoken` are what they share.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,6 +14,7 @@ mod data_set;
 mod engine;
 mod harness;
 mod repository;
+mod spoken;
 mod wire;
 
 mod bad_input;

@@ -5,7 +5,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::engine::Engine;
 use crate::harness::{Server, program};
 use crate::repository::Repository;
+use crate::spoken::{failed, said};
 
 const MANIFEST: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: app}\n\
                         spec: {containers: [{name: app, image: 'kind-registry:5000/team/app:v1'}]}\n";
@@ -31,27 +32,6 @@ fn wharf<const N: usize>(folder: &Path, words: [&str; N]) -> Command {
     command.args(words).current_dir(folder).env_clear().stdin(Stdio::null());
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", folder);
     command
-}
-
-/// Exit code, stdout and stderr.
-fn outcome(command: &mut Command) -> (i32, String, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    (status.code().unwrap_or(-1), text(stdout), text(stderr))
-}
-
-#[track_caller]
-fn said(command: &mut Command) -> (String, String) {
-    let (code, stdout, stderr) = outcome(command);
-    assert_eq!(code, 0, "{command:?}: {stdout}{stderr}");
-    (stdout, stderr)
-}
-
-#[track_caller]
-fn failed(command: &mut Command, code: i32) -> String {
-    let (ended, stdout, stderr) = outcome(command);
-    assert_eq!((ended, &*stdout), (code, ""), "{command:?}: {stderr}");
-    stderr
 }
 
 /// Two images, of which one is built upon the other, and a manifest.

@@ -77,8 +77,13 @@ impl fmt::Display for ImagePlan {
             return writeln!(f, "{}: unchanged, nothing would move", self.reference);
         }
         let moving = self.blobs.iter().filter(|blob| ["send", "compress"].contains(&blob.step));
-        let bytes = moving.map(|blob| blob.bytes).sum();
-        writeln!(f, "{}: {} would be sent", self.reference, Bytes(bytes))?;
+        let bytes = moving.clone().map(|blob| blob.bytes).sum();
+        // What compressing makes of a layer is known only afterwards.
+        let form = match moving.clone().any(|blob| blob.step == "compress") {
+            true => ", before compression,",
+            false => "",
+        };
+        writeln!(f, "{}: {}{form} would be sent", self.reference, Bytes(bytes))?;
         for BlobPlan { step, from, digest, bytes, layer } in &self.blobs {
             let kind = if *layer { "layer" } else { "config" };
             write!(f, "  {step:<8}  {:>8}  {kind:<6}  {:.12}", Bytes(*bytes), digest.hex())?;
@@ -123,9 +128,12 @@ mod tests {
         let text = Plans { images: vec![image] }.to_string();
         let lines: Vec<_> = text.lines().collect();
         let hex = &digest.hex()[..12];
-        assert_eq!(lines[0], "localhost:5000/app:v1: 48.0 MB would be sent");
+        assert_eq!(lines[0], "localhost:5000/app:v1: 48.0 MB, before compression, would be sent");
         assert_eq!(lines[1], format!("  send        1.0 kB  config  {hex}"));
         assert_eq!(lines[3], format!("  mount          5 B  layer   {hex}  from team/base"));
+        let sent = Plan { blobs: plan.blobs[..2].to_vec(), ..plan.clone() };
+        let sent = ImagePlan::of(sent, &destination, "a test".into()).to_string();
+        assert!(sent.starts_with("localhost:5000/app:v1: 1.0 kB would be sent\n"), "{sent}");
         let unchanged = Plan { is_there: true, blobs: Vec::new(), ..plan };
         let image = ImagePlan::of(unchanged, &destination, "a test".into());
         assert!(image.to_string().contains("nothing would move"));

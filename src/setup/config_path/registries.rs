@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 use crate::setup::node::inside::CERTS_D;
+use crate::setup::receipt::is_folder;
 
 /// The places of the CRI's settings, by the version of the configuration: 3 and later, 2, and 1.
 pub(super) const PLUGINS: [&str; 3] =
@@ -107,6 +108,8 @@ impl Registries {
             let host = self.host(&format!("https://{name}"));
             files.insert(folder(name), format!("{}{host}", server(name)));
         }
+        // containerd asks for hosts alone: a mirror of a name with a path was never asked.
+        files.retain(|folder, _| is_folder(folder));
         files
     }
 
@@ -276,6 +279,8 @@ version = 2
 endpoint = ["https://mirror.example:5000", "http://cache:80"]
 [plugins."io.containerd.grpc.v1.cri".registry.mirrors."*"]
 endpoint = ["http://cache:80"]
+[plugins."io.containerd.grpc.v1.cri".registry.mirrors."ghcr.io/me/../../app"]
+endpoint = ["http://cache:80"]
 [plugins."io.containerd.grpc.v1.cri".registry.mirrors."localhost:5000"]
 endpoint = ["http://kind-registry:5000"]
 [plugins."io.containerd.grpc.v1.cri".registry.configs."mirror.example:5000".tls]
@@ -285,7 +290,14 @@ insecure_skip_verify = true
 cert_file = "c"
 key_file = "k"
 "#);
-        let names = ["*", "docker.io", "localhost:5000", "alone:1", "mirror.example:5000"];
+        let names = [
+            "*",
+            "docker.io",
+            "ghcr.io/me/../../app",
+            "localhost:5000",
+            "alone:1",
+            "mirror.example:5000",
+        ];
         let faults = registries.faults();
         assert_eq!(faults[1], Fault::Leftover(names.map(str::to_owned).into()));
         let files = registries.converted();

@@ -50,7 +50,11 @@ fn judge(is_remote: bool, dead: usize, all: usize) -> Option<Finding> {
     match (is_remote, dead) {
         (_, 0) if all == 0 => None,
         (_, 0) => {
-            Some(Finding::ok("this machine", format!("leads to containers by all {all} ports")))
+            let words = match all {
+                1 => "leads to its container by the one port that is published".to_owned(),
+                _ => format!("leads to containers by each of the {all} ports that are published"),
+            };
+            Some(Finding::ok("this machine", words))
         }
         (true, dead) if dead == all && all > 1 => Some(
             Finding::fault(

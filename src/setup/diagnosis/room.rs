@@ -15,6 +15,8 @@ pub struct Room;
 const LOW_BYTES: u64 = 2 << 30;
 /// With less than this, a push fails for certain.
 const NO_BYTES: u64 = 128 << 20;
+/// Below this, in bytes, it is said in MiB.
+const FINE_BYTES: u64 = 1 << 30;
 /// With fewer files than this, a push fails soon.
 const NO_FILES: u64 = 1000;
 
@@ -92,7 +94,14 @@ fn judge(site: &Site, usage: &Usage) -> Finding {
         let words = format!("its disk is nearly full: {words}");
         return Finding { fix: Some(fix.into()), ..Finding::note(registry, words) };
     }
-    Finding::ok(registry, format!("{words}; its images take {}", gib(usage.blob_bytes)))
+    let held = match usage.blob_bytes {
+        0 => "it holds no image".to_owned(),
+        bytes @ 1..FINE_BYTES => {
+            format!("its images take {:.1} MiB", bytes as f64 / f64::from(1 << 20))
+        }
+        bytes => format!("its images take {}", gib(bytes)),
+    };
+    Finding::ok(registry, format!("{words}; {held}"))
 }
 
 #[cfg(test)]
@@ -112,6 +121,20 @@ mod tests {
         assert_eq!(level(Usage { free_bytes: 1 << 20, ..much.clone() }), Level::Fault);
         assert_eq!(level(Usage { free_files: Some(12), ..much.clone() }), Level::Fault);
         assert_eq!(level(Usage { read_only: true, ..much }), Level::Fault);
+    }
+
+    #[test]
+    fn what_images_take_is_said_by_its_size() {
+        let (site, _) = site([]);
+        let free = Usage { free_bytes: 50 << 30, ..Usage::default() };
+        for (bytes, words) in [
+            (0, "it holds no image"),
+            (3 << 19, "its images take 1.5 MiB"),
+            (3 << 29, "take 1.5 GiB"),
+        ] {
+            let said = judge(&site, &Usage { blob_bytes: bytes, ..free.clone() }).words;
+            assert!(said.starts_with("50.0 GiB free; ") && said.ends_with(words), "{said}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::ground::Ground;
 pub(crate) fn trials() -> Vec<(&'static str, Run)> {
     vec![
         ("fault_node_stopped", node_stopped),
+        ("fault_node_paused", node_paused),
         ("fault_everything_stopped", everything_stopped),
         ("fault_proxy_in_a_nodes_environment", proxy_in_a_nodes_environment),
     ]
@@ -16,6 +17,11 @@ pub(crate) fn trials() -> Vec<(&'static str, Run)> {
 fn node_stopped(ground: &Ground) {
     let make = || drop(command::run(&mut ground.podman(["stop", "--time=0", WORKER])));
     is_named_and_mended(ground, make, &[("nodes", WORKER, "")]);
+}
+
+fn node_paused(ground: &Ground) {
+    let make = || drop(command::run(&mut ground.podman(["pause", WORKER])));
+    is_named_and_mended(ground, make, &[("nodes", WORKER, "is paused")]);
 }
 
 /// As after a reboot.

@@ -5,6 +5,7 @@
 //! warms up and is not counted. What was written is removed at the end, however that comes. What the
 //! figures mean together is the [`report`]'s matter.
 
+pub mod cycle;
 mod error;
 mod guest;
 pub mod interrupt;

@@ -4,9 +4,11 @@ use std::io;
 use std::path::PathBuf;
 
 use wharf_load::{Cell, LoadError, Size};
+use wharf_pusher::source::SourceError;
 
 use crate::cli::remote::RemoteError;
 use crate::process::RunError;
+use crate::setup::engine::EngineError;
 
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
@@ -60,15 +62,51 @@ pub enum BenchError {
     /// The random name of a repository cannot be made.
     #[error("this machine gives no random numbers")]
     Random(#[source] getrandom::Error),
-    /// No drawing can be made.
-    #[error("cannot draw {}: drawings are not made yet", path.display())]
-    NoPlot {
-        /// The file that was asked for.
-        path: PathBuf,
+    /// The image of the loop cannot be written.
+    #[error("cannot make an image to push")]
+    Image(#[source] io::Error),
+    /// The image of the loop cannot be read.
+    #[error("cannot read the image that was made")]
+    Source(#[source] SourceError),
+    /// The runtime of pushes and pulls did not start.
+    #[error("cannot start the runtime that talks to the registry")]
+    Runtime(#[source] io::Error),
+    /// An image is not pushed.
+    #[error("{server}")]
+    Push {
+        /// The registry.
+        server: String,
+        /// How it failed.
+        #[source]
+        source: wharf_pusher::Error,
     },
-    /// The trials of the loop are not there.
-    #[error("cannot measure the loop yet")]
-    NoLoop,
+    /// An image is not pulled.
+    #[error("{server}")]
+    Client {
+        /// The registry.
+        server: String,
+        /// How it failed.
+        #[source]
+        source: wharf_client::Error,
+    },
+    /// The tag does not lead to what was pushed.
+    #[error("{server}: the tag does not lead to the image that was just pushed")]
+    Stale {
+        /// The registry.
+        server: String,
+    },
+    /// There is no engine that a node could run in.
+    #[error("neither Podman nor Docker is here, and a node is a container of theirs")]
+    NoEngine,
+    /// A node does not pull.
+    #[error("the node {node} does not pull")]
+    Node {
+        /// The node.
+        node: String,
+        /// The engine's words, or the node's.
+        #[source]
+        source: EngineError,
+    },
     /// A result cannot be written to its file.
     #[error("cannot write {}", path.display())]
     Write {
@@ -103,6 +141,10 @@ impl BenchError {
             Self::Container { .. } => {
                 Some("name its process instead: --server-pid PID".to_owned())
             }
+            Self::Node { node, .. } => Some(format!(
+                "it needs {node} to run, with crictl in it, and to reach the registry by that name: \
+                 `wharf up` sees to both, `wharf status` lists nodes"
+            )),
             _ => None,
         }
     }

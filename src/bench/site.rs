@@ -49,6 +49,19 @@ impl Site {
         &self.label
     }
 
+    /// How commands talk to it.
+    pub fn client(&self) -> &RegistryClient {
+        &self.client
+    }
+
+    /// Whether a person has ended the benchmark.
+    ///
+    /// # Errors
+    /// That is so.
+    pub fn go_on(&self) -> Result<(), BenchError> {
+        if self.stop.is_set() { Err(BenchError::Interrupted) } else { Ok(()) }
+    }
+
     /// Its process, if it is on this machine and was named.
     pub fn server(&self) -> Option<&ServerProcess> {
         self.server.as_ref()

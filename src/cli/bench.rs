@@ -1,6 +1,7 @@
 //! `wharf bench`: which measurements there are. Each subcommand has the flags of its own and makes the
 //! trials that they ask for; the flags that all share, and what they mean together, stand in `shared`.
 
+mod cycle;
 mod pull;
 mod push;
 mod requests;
@@ -8,10 +9,8 @@ mod shared;
 
 use clap::{Args, Subcommand};
 
-use crate::bench::BenchError;
 use crate::failure::Failure;
 use crate::report::Report;
-use shared::SharedArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,6 +18,9 @@ Examples:
   wharf bench pull --blob-size 256MiB --clients 1,8,64
   wharf bench push --blob-size 100MiB --clients 1,8
   wharf bench requests --connections 16      small requests to the registry of `wharf up`
+  wharf bench loop                           a changed layer, pushed and pulled
+  wharf bench loop --node kind-control-plane
+                                             the same, pulled by the node's own containerd
   wharf bench requests --registry wharf=127.0.0.1:5000 --against other=127.0.0.1:5001
                                              two registries in turn, and their ratio
   wharf bench pull --server-container kind-registry
@@ -48,7 +50,10 @@ enum What {
     /// end.
     Requests(requests::RequestsArgs),
     /// Measure how long a developer waits: change a layer, push, pull
-    Loop(Box<SharedArgs>),
+    ///
+    /// An image is made and pushed into a repository of the benchmark's own; in each round one layer of it
+    /// is changed, pushed, and pulled by what has the others. It is deleted at the end.
+    Loop(Box<cycle::CycleArgs>),
 }
 
 /// Measures, and shows what came of it.
@@ -57,6 +62,6 @@ pub fn run(args: BenchArgs, report: &Report) -> Result<(), Failure> {
         What::Pull(args) => pull::run(args, report),
         What::Push(args) => push::run(args, report),
         What::Requests(args) => requests::run(args, report),
-        What::Loop(_) => Err(BenchError::NoLoop.into()),
+        What::Loop(args) => cycle::run(*args, report),
     }
 }

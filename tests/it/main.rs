@@ -9,6 +9,7 @@
     reason = "a test that cannot go on ends here, and says what it left out"
 )]
 
+mod bench;
 mod content;
 mod data_set;
 mod engine;

@@ -5,7 +5,7 @@
 mod again;
 mod failures;
 mod names;
-mod registry;
+pub(crate) mod registry;
 mod roads;
 mod sources;
 mod words;

@@ -72,6 +72,12 @@ pub struct Measurement {
     /// Seconds on the clock.
     #[serde(default)]
     pub seconds: f64,
+    /// Of a loop, the seconds of the push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push_seconds: Option<f64>,
+    /// Of a loop, the seconds of the pull.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_seconds: Option<f64>,
     /// Bytes of content moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
@@ -126,6 +132,8 @@ impl Measurement {
             round: None,
             size: None,
             seconds: time.as_secs_f64(),
+            push_seconds: None,
+            pull_seconds: None,
             bytes: None,
             requests: None,
             latency: None,

@@ -3,6 +3,7 @@
 //! It refuses to flatter: a ratio is formed round by round against what the peer did in the same round,
 //! every row is shown, and the rows in which a peer is ahead are listed by name.
 
+mod comparison;
 pub mod loops;
 mod row;
 mod summary;
@@ -10,6 +11,7 @@ mod summary;
 use std::fs;
 use std::path::Path;
 
+pub use comparison::{Compared, Comparison, Quantity};
 use row::{Aim, ROWS, Row};
 pub use summary::{Ratio, Spread, ratio, spread};
 

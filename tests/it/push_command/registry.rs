@@ -15,7 +15,7 @@ use crate::harness::{Process, Server, has_program};
 
 /// A registry that runs until it is dropped.
 #[derive(Debug)]
-pub(super) enum Registry {
+pub(crate) enum Registry {
     /// Wharf's own.
     Wharf(Server),
     /// `registry:2`, as Debian packs it.
@@ -24,7 +24,7 @@ pub(super) enum Registry {
 
 /// A docker-registry, with its process and its store.
 #[derive(Debug)]
-pub(super) struct DockerRegistry {
+pub(crate) struct DockerRegistry {
     address: SocketAddr,
     _process: Process,
     _folder: TempDir,
@@ -41,7 +41,7 @@ impl Registry {
     }
 
     /// A docker-registry with further settings.
-    pub(super) fn docker(settings: &str) -> Self {
+    pub(crate) fn docker(settings: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let root = folder.path().display();
         let config = format!(
@@ -58,7 +58,7 @@ impl Registry {
     }
 
     /// Where it listens.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         match self {
             Self::Wharf(server) => server.address(),
             Self::Docker(registry) => registry.address,

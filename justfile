@@ -19,6 +19,6 @@ unit:
 demo:
     cargo run --release -- demo
 
-# numbers against docker-registry and nginx
-bench:
-    benches/registry.sh
+# numbers against other registries; `just bench --quick` ends within ten minutes
+bench *ARGUMENTS:
+    benches/compare.sh {{ARGUMENTS}}

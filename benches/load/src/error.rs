@@ -128,6 +128,16 @@ pub enum LoadError {
         #[source]
         source: serde_json::Error,
     },
+    /// A list that is not whole.
+    #[error("{request} gave {found} names instead of {expected}")]
+    List {
+        /// The request for the first page.
+        request: String,
+        /// Names that came.
+        found: usize,
+        /// Names that were stored.
+        expected: usize,
+    },
     /// The server that was to be started was not.
     #[error("cannot start {program}")]
     Start {

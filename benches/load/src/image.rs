@@ -1,9 +1,12 @@
 //! An image to measure with: a few layers of one size, a configuration of two bytes, a manifest, a tag.
 
+use std::fs;
+use std::path::PathBuf;
+
 use serde::Serialize;
 use wharf_oci::{Algorithm, Digest, Endpoint, Reference, RepositoryName, Tag, media_type};
 
-use crate::content::Blobs;
+use crate::content::{Blobs, file_error};
 use crate::push::{push_blob, push_bytes};
 use crate::{Connection, LoadError, Target};
 
@@ -60,6 +63,31 @@ impl Image {
         put_manifest(&mut connection, &image.name, &image.tag, &manifest)?;
         Ok(image)
     }
+
+    /// Pushes an image whose layers are these files.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or the registry refuses a part of the image.
+    pub fn push_files(
+        target: &Target,
+        name: RepositoryName,
+        tag: Tag,
+        files: &[PathBuf],
+    ) -> Result<Self, LoadError> {
+        let mut connection = Connection::open(target)?;
+        let (mut layers, mut descriptors) = (Vec::new(), Vec::new());
+        for path in files {
+            let bytes = fs::read(path).map_err(|source| file_error("read", path, source))?;
+            let digest = push_bytes(&mut connection, &name, &bytes)?;
+            descriptors.push((digest, bytes.len() as u64));
+            layers.push(digest);
+        }
+        let configuration = push_bytes(&mut connection, &name, CONFIGURATION)?;
+        let manifest = render(configuration, CONFIGURATION.len() as u64, &descriptors);
+        put_manifest(&mut connection, &name, &tag, &manifest)?;
+        let manifest = Digest::of(Algorithm::Sha256, &manifest);
+        Ok(Self { name, tag, manifest, configuration, layers })
+    }
 }
 
 /// The bytes of a manifest whose layers are all of one size.
@@ -69,9 +97,16 @@ pub(crate) fn render_manifest(
     layers: &[Digest],
     layer_size: u64,
 ) -> Vec<u8> {
+    let layers: Vec<_> = layers.iter().map(|digest| (*digest, layer_size)).collect();
+    render(configuration, configuration_size, &layers)
+}
+
+fn render(configuration: Digest, configuration_size: u64, layers: &[(Digest, u64)]) -> Vec<u8> {
     let descriptor = |media_type: &str, digest: &Digest, size: u64| serde_json::json!({ "mediaType": media_type, "digest": digest.to_string(), "size": size });
-    let layers: Vec<_> =
-        layers.iter().map(|digest| descriptor(media_type::OCI_LAYER, digest, layer_size)).collect();
+    let layers: Vec<_> = layers
+        .iter()
+        .map(|(digest, size)| descriptor(media_type::OCI_LAYER, digest, *size))
+        .collect();
     let manifest = serde_json::json!({
         "schemaVersion": 2,
         "mediaType": media_type::OCI_MANIFEST,

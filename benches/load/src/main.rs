@@ -1,19 +1,20 @@
 //! `wharf-load`: one measurement per call, a line of JSON on stdout, the same for people on stderr.
 //!
-//! It refuses to decide what to measure: `benches/registry.sh` does that.
+//! It refuses to decide what to measure: `benches/compare.sh` does that.
+
+mod document;
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use document::ReportArguments;
 use serde::Serialize;
-use wharf_load::report::Results;
-use wharf_load::report::loops::Loops;
 use wharf_load::{
-    Image, LoadError, Measurement, Mixed, Pull, Push, Request, Requests, ServerProcess, Size,
-    Source, Target, ready, volume,
+    Image, Lists, LoadError, Measurement, Mixed, Nodes, Pull, Push, Request, Requests,
+    ServerProcess, Size, Source, Target, pages, ready, receive, volume,
 };
 use wharf_oci::{Digest, RepositoryName, Tag};
 
@@ -44,6 +45,50 @@ enum Command {
         tag: Tag,
         #[arg(long, default_value_t = 1)]
         layers: u64,
+    },
+    /// Push an image whose layers are files, and print its digests
+    Files {
+        #[command(flatten)]
+        aim: AimArguments,
+        #[arg(long, default_value = "latest")]
+        tag: Tag,
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Pull one image by several nodes at once
+    Nodes {
+        #[command(flatten)]
+        aim: AimArguments,
+        #[arg(long, default_value = "latest")]
+        tag: Tag,
+        /// Its configuration and its layers
+        #[arg(long, required = true)]
+        digest: Vec<Digest>,
+        #[arg(long, default_value_t = 8)]
+        nodes: usize,
+    },
+    /// Walk through all tags of the repository, or through all repositories
+    Lists {
+        #[command(flatten)]
+        aim: AimArguments,
+        /// The repositories, not the tags of one
+        #[arg(long)]
+        catalog: bool,
+        /// Names that there are
+        #[arg(long)]
+        expected: usize,
+        #[command(flatten)]
+        time: TimeArguments,
+    },
+    /// Make the system forget the pages of the files below a folder
+    Forget { folder: PathBuf },
+    /// Be the limit of the pushes: take blobs, write, hash, sync, and nothing else
+    Receive {
+        /// Where to listen
+        #[arg(long, value_name = "HOST:PORT")]
+        listen: String,
+        /// Where the blobs go
+        folder: PathBuf,
     },
     /// GET one blob by some clients until so many bytes have come
     Pull {
@@ -127,18 +172,18 @@ enum Command {
         root: PathBuf,
         #[arg(long, default_value_t = 20_000)]
         blobs: u64,
+        /// As an OCI image layout per repository
+        #[arg(long)]
+        oci: bool,
+        /// So many tags in so many repositories instead
+        #[arg(long, requires = "repositories")]
+        tags: Option<u64>,
+        #[arg(long)]
+        repositories: Option<u64>,
     },
     /// Write the report of a run: put its tables in place of {{table}}, {{pushes}}, {{pulls}}, {{loops}}
     /// and {{behind}}
-    Report {
-        /// The measurements, one line of JSON each
-        results: PathBuf,
-        /// The document around the tables, everything else in place
-        template: PathBuf,
-        /// The measurements of benches/compare/node.sh
-        #[arg(long, value_name = "FILE")]
-        loops: Option<PathBuf>,
-    },
+    Report(ReportArguments),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -213,6 +258,27 @@ fn run(command: Command) -> Result<(), LoadError> {
             print(&Image::push(&aim.target()?, aim.repository, tag, &blobs, layers)?);
             Ok(())
         }
+        Command::Files { aim, tag, files } => {
+            print(&Image::push_files(&aim.target()?, aim.repository, tag, &files)?);
+            Ok(())
+        }
+        Command::Nodes { aim, tag, digest, nodes } => {
+            let (target, server) = (aim.target()?, aim.server()?);
+            let nodes = Nodes { target, name: aim.repository, tag, digests: digest, nodes };
+            show(&nodes.measure(&aim.label, server.as_ref())?);
+            Ok(())
+        }
+        Command::Lists { aim, catalog, expected, time } => {
+            let (target, server) = (aim.target()?, aim.server()?);
+            let name = (!catalog).then_some(aim.repository);
+            let lists = Lists { target, name, expected, time_max: time.limit() };
+            show(&lists.measure(&aim.label, server.as_ref())?);
+            Ok(())
+        }
+        Command::Forget { folder } => pages::forget(&folder),
+        Command::Receive { listen, folder } => {
+            receive::serve(&Target::resolve(&listen, false)?, &folder)
+        }
         Command::Pull { aim, digest, clients, bytes, verify, time } => {
             let (target, server) = (aim.target()?, aim.server()?);
             let (name, time_max, bytes_max) = (aim.repository, time.limit(), bytes);
@@ -258,9 +324,19 @@ fn run(command: Command) -> Result<(), LoadError> {
             show(&measured);
             Ok(())
         }
-        Command::Volume { root, blobs } => volume::write(&root, blobs),
-        Command::Report { results, template, loops } => {
-            report(&results, &template, loops.as_deref())
+        Command::Volume { root, blobs, oci, tags, repositories } => {
+            let layout = if oci { volume::Layout::OciLayout } else { volume::Layout::Distribution };
+            match (tags, repositories) {
+                (Some(tags), Some(repositories)) => {
+                    print(&volume::write_tags(&root, repositories, tags, layout)?);
+                    Ok(())
+                }
+                _ => volume::write(&root, blobs, layout),
+            }
+        }
+        Command::Report(arguments) => {
+            write_out(&arguments.document()?);
+            Ok(())
         }
     }
 }
@@ -296,29 +372,6 @@ impl TimeArguments {
     fn limit(&self) -> Duration {
         Duration::from_secs(self.seconds_max)
     }
-}
-
-fn report(results: &Path, template: &Path, loops: Option<&Path>) -> Result<(), LoadError> {
-    let results = Results::read(results)?;
-    let loops = loops.map(Loops::read).transpose()?.unwrap_or_default();
-    let behind = match (results.behind(), loops.behind()) {
-        (list, more) if list.starts_with("- ") => list + &more,
-        (nothing, more) if more.is_empty() => nothing,
-        (_, list) => list,
-    };
-    let text = std::fs::read_to_string(template).map_err(|source| LoadError::File {
-        operation: "read",
-        path: template.to_owned(),
-        source,
-    })?;
-    let text = text
-        .replace("{{table}}", results.table().trim_end())
-        .replace("{{pushes}}", loops.pushes().trim_end())
-        .replace("{{pulls}}", loops.pulls().trim_end())
-        .replace("{{loops}}", loops.loops().trim_end())
-        .replace("{{behind}}", behind.trim_end());
-    write_out(text.trim_end());
-    Ok(())
 }
 
 /// A measurement: JSON on stdout, a line for people on stderr.

@@ -16,6 +16,8 @@ pub enum Operation {
     Pull,
     /// Pulls of a whole image by reference: manifest, configuration and layers.
     PullImage,
+    /// As [`Operation::Pull`], of a blob that is on the disk alone.
+    PullCold,
     /// Pushes of blobs that differ.
     Push,
     /// Pushes of one and the same blob by several clients.
@@ -28,6 +30,10 @@ pub enum Operation {
     GetBlob,
     /// HEADs of a blob.
     HeadBlob,
+    /// A walk through all tags of a repository.
+    ListTags,
+    /// A walk through all repositories.
+    Catalog,
     /// Pulls and pushes of large blobs at once.
     Mixed,
     /// From the start of the process to the first answer.
@@ -36,6 +42,10 @@ pub enum Operation {
     SyncBlob,
     /// Calls that sync, counted while an image is pushed.
     SyncImage,
+    /// Bytes of the program file, as [`Measurement::size`].
+    Program,
+    /// Bytes of the container image, as [`Measurement::size`].
+    ContainerImage,
     /// A changed layer pushed, and the image pulled: the time that a developer waits.
     Loop,
 }
@@ -233,6 +243,11 @@ impl Operation {
             Self::Ready => "ready",
             Self::SyncBlob => "sync-blob",
             Self::SyncImage => "sync-image",
+            Self::PullCold => "pull-cold",
+            Self::ListTags => "list-tags",
+            Self::Catalog => "catalog",
+            Self::Program => "program",
+            Self::ContainerImage => "container-image",
             Self::Loop => "loop",
         }
     }

@@ -109,5 +109,8 @@ prepare_stores() {
             first=$("$load" volume "$work/tags${oci#-}" --tags $tags --repositories $repositories $oci)
         fi
     done
+    if asked node && [[ -x benches/compare/node.sh ]]; then
+        benches/compare/node.sh --prepare >"$work/said" 2>&1 || trouble node "cannot be prepared: $(tail -1 "$work/said")"
+    fi
     sync -f "$work"
 }

@@ -29,6 +29,11 @@ pub trait Trial {
     /// What its measurements are about.
     fn cell(&self) -> Cell;
 
+    /// Whether it writes into the repository that the benchmark has there.
+    fn writes(&self) -> bool {
+        true
+    }
+
     /// Makes a registry ready; called once for each, before the first round.
     ///
     /// # Errors
@@ -58,6 +63,12 @@ pub struct Plan {
 /// A registry fails; what was written there is removed all the same.
 pub fn run(plan: Plan, voice: &Voice) -> Result<Vec<Measurement>, BenchError> {
     let Plan { sites, mut trials, rounds } = plan;
+    if trials.iter().any(|trial| trial.writes()) {
+        for site in &sites {
+            let (label, name) = (site.label(), site.guest().name());
+            voice.say(format_args!("{label}: writing into the repository {name}"));
+        }
+    }
     let measured = rounds_of(&sites, &mut trials, rounds, voice);
     for site in &sites {
         site.leave(voice);

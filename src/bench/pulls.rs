@@ -75,6 +75,10 @@ impl Trial for ImagePulls {
         Cell { operation: Operation::PullImage, size: None, clients: self.clients }
     }
 
+    fn writes(&self) -> bool {
+        false
+    }
+
     fn prepare(&mut self, site: &Site) -> Result<(), BenchError> {
         let target = site.target_of(&self.name, false)?;
         let platform = (self.platform.0.as_str(), self.platform.1.as_str());

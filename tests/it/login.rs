@@ -109,6 +109,9 @@ fn a_login_is_tried_kept_used_and_taken_away() {
     assert_eq!(fs::metadata(place.file()).unwrap().permissions().mode() & 0o777, 0o600);
     let listed = place.wharf(&["ls"]);
     assert!(listed.status.success(), "{}", words(&listed));
+    let short = ["--seconds", "0.05", "--rounds", "1", "--connections", "2"];
+    let measured = place.wharf(&[&["bench", "requests"], &short[..]].concat());
+    assert!(measured.status.success(), "{}", words(&measured));
 
     let out = place.wharf(&["logout", &place.registry]);
     assert!(out.status.success() && !place.kept().unwrap().contains(&place.registry));

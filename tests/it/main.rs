@@ -9,7 +9,6 @@
     reason = "a test that cannot go on ends here, and says what it left out"
 )]
 
-mod bench;
 mod content;
 mod data_set;
 mod engine;
@@ -19,6 +18,8 @@ mod spoken;
 mod wire;
 
 mod bad_input;
+mod bench;
+mod bench_measures;
 mod catalog;
 mod chunked_upload;
 mod clients;

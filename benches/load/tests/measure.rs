@@ -197,3 +197,58 @@ fn wrong_bytes_and_refusals_end_a_measurement() {
     let corrupt = pull.measure("ours", None).unwrap_err();
     assert!(matches!(corrupt, LoadError::Corrupt { .. }), "{corrupt}");
 }
+
+/// A server that gives each connection one of these answers after each of its requests, in their order.
+fn scripted(answers: Vec<String>) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (mut reader, mut writer) = (BufReader::new(&stream), &stream);
+            for answer in &answers {
+                let mut line = String::new();
+                while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                    line.clear();
+                }
+                if writer.write_all(answer.as_bytes()).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    address
+}
+
+fn pull_of(target: Target, bytes: &[u8]) -> Pull {
+    Pull {
+        target,
+        name: "a/b".parse().unwrap(),
+        digest: Digest::of(Algorithm::Sha256, bytes),
+        clients: 1,
+        bytes_max: 1000,
+        whole: Some(Duration::ZERO),
+        time_max: TIME_MAX,
+        verify: true,
+    }
+}
+
+#[test]
+fn one_redirection_is_followed_and_chunks_are_read() {
+    let chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+                  5;x=y\r\nhello\r\n6\r\n world\r\n0\r\nTrailer: t\r\n\r\n";
+    let there = scripted(vec![chunks.to_owned()]);
+    let redirection = |to: std::net::SocketAddr| {
+        format!("HTTP/1.1 307 Gone\r\nLocation: http://{to}/x?y\r\nContent-Length: 0\r\n\r\n")
+    };
+    let here = scripted(vec![redirection(there)]);
+    let target =
+        |address: std::net::SocketAddr| Target::resolve(&address.to_string(), false).unwrap();
+    for asked in [there, here] {
+        let measured = pull_of(target(asked), b"hello world").measure("a", None).unwrap();
+        assert_eq!((measured.bytes, measured.requests), (Some(11), Some(1)));
+    }
+    let wrong = pull_of(target(here), b"hello, world").measure("a", None);
+    assert!(matches!(wrong, Err(LoadError::Corrupt { .. })), "{wrong:?}");
+    let twice = pull_of(target(scripted(vec![redirection(here)])), b"x").measure("a", None);
+    assert!(matches!(twice, Err(LoadError::Redirections { .. })), "{twice:?}");
+}

@@ -1,0 +1,211 @@
+//! `wharf bench` as a person runs it: the built program against real registries. What is shown is what
+//! it measures, in which order, that it notices what is wrong, and that it leaves nothing behind or says
+//! what; never how fast anything is.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::{Process, Server, has_program, program};
+
+/// `wharf bench` in a home of its own; its exit code, stdout and stderr.
+fn bench(words: &[&str]) -> (i32, String, String) {
+    let home = TempDir::new().unwrap();
+    let mut command = Command::new(program());
+    command.arg("bench").args(words).env_clear().stdin(Stdio::null()).current_dir(home.path());
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("HOME", home.path()).env("TMPDIR", home.path());
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap_or(-1), text(stdout), text(stderr))
+}
+
+/// The measurements that a run gives as CSV: server, operation and clients of each, in their order.
+fn measured(words: &[&str]) -> (Vec<(String, String, usize)>, String) {
+    let (code, json, said) = bench(&[words, &["--json"]].concat());
+    assert_eq!(code, 0, "{said}");
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let list = json.as_array().or_else(|| json["measurements"].as_array()).unwrap();
+    let text = |it: &Value| it.as_str().unwrap().to_owned();
+    let clients = |it: &Value| usize::try_from(it["clients"].as_u64().unwrap()).unwrap();
+    let cells = list.iter().map(|it| (text(&it["server"]), text(&it["operation"]), clients(it)));
+    (cells.collect(), said)
+}
+
+/// A docker-registry, which refuses every DELETE unless it is told otherwise.
+fn docker_registry(folder: &TempDir) -> (Process, SocketAddr) {
+    let root = folder.path().display();
+    let config = format!(
+        "version: 0.1\nlog: {{level: info}}\nhttp: {{addr: '127.0.0.1:0'}}\n\
+         storage: {{filesystem: {{rootdirectory: '{root}'}}}}\n"
+    );
+    let path = folder.path().join("config.yml");
+    fs::write(&path, config).unwrap();
+    let mut command = Command::new("docker-registry");
+    command.arg("serve").arg(path).env("OTEL_TRACES_EXPORTER", "none");
+    let mut process = Process::spawn(command);
+    let address = process.address();
+    (process, address)
+}
+
+#[test]
+fn blobs_are_pulled_by_as_many_clients_as_asked_and_are_gone_afterwards() {
+    let server = Server::start();
+    let (address, pid) = (server.address().to_string(), server.pid().to_string());
+    let words = ["pull", "--registry", &address, "--blob-size", "64KiB,1MiB", "--clients", "1,3"];
+    let short = ["--seconds", "0.05", "--rounds", "2", "--server-pid", &pid];
+    let (code, json, said) = bench(&[&words[..], &short, &["--json"]].concat());
+    assert_eq!(code, 0, "{said}");
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let list = json.as_array().or_else(|| json["measurements"].as_array()).unwrap();
+    let cells: Vec<_> = list
+        .iter()
+        .map(|it| {
+            assert_eq!(
+                (&it["operation"], &it["server"]),
+                (&"pull".into(), &address.as_str().into())
+            );
+            // Every pull is whole.
+            let (bytes, size) = (it["bytes"].as_u64().unwrap(), it["size"].as_u64().unwrap());
+            assert_eq!(bytes, size * it["requests"].as_u64().unwrap(), "{it}");
+            for field in ["latency", "first_byte", "cpu_seconds", "private_bytes_max"] {
+                assert!(!it[field].is_null(), "{field}: {it}");
+            }
+            (size, it["clients"].as_u64().unwrap(), it["round"].as_u64().unwrap())
+        })
+        .collect();
+    let (small, large) = (64 << 10, 1 << 20);
+    let wanted: Vec<_> = [(small, 1), (small, 3), (large, 1), (large, 3)]
+        .into_iter()
+        .flat_map(|(size, clients)| [(size, clients, 1), (size, clients, 2)])
+        .collect();
+    assert_eq!(cells, wanted);
+    let catalog = server.get("/v2/_catalog").send();
+    assert_eq!(catalog.json()["repositories"], Value::Array(Vec::new()), "{said}");
+}
+
+#[test]
+fn registries_take_turns_and_one_that_refuses_to_delete_is_named() {
+    if !has_program("docker-registry", "wharf bench with two kinds of registry") {
+        return;
+    }
+    let (server, folder) = (Server::start(), TempDir::new().unwrap());
+    let (_process, other) = docker_registry(&folder);
+    let (first, second) = (format!("a={}", server.address()), format!("b={other}"));
+    let words = ["push", "--registry", &first, "--against", &second, "--blob-size", "1KiB"];
+    let (cells, said) = measured(&[&words[..], &["--rounds", "2", "--clients", "2"]].concat());
+    let cell = |server: &str| (server.to_owned(), "push".to_owned(), 2);
+    assert_eq!(cells, [cell("a"), cell("b"), cell("a"), cell("b")], "{said}");
+    assert!(said.contains("b: of the repository wharf-bench/"), "{said}");
+    assert!(said.contains("6 blobs: DELETE was answered 405"), "{said}");
+    assert!(!said.contains("a: of the repository"), "{said}");
+}
+
+#[test]
+fn small_requests_and_images_are_measured_at_both_kinds_of_registry() {
+    let (server, folder) = (Server::start(), TempDir::new().unwrap());
+    let docker = has_program("docker-registry", "wharf bench requests at docker-registry")
+        .then(|| docker_registry(&folder));
+    let others = docker.iter().map(|(_, address)| *address);
+    for address in [server.address()].into_iter().chain(others) {
+        let address = address.to_string();
+        let words = ["requests", "--registry", &address, "--connections", "4", "--rounds", "1"];
+        let (cells, _) = measured(&[&words[..], &["--seconds", "0.05"]].concat());
+        let operations: Vec<_> = cells.iter().map(|(_, operation, _)| operation.as_str()).collect();
+        assert_eq!(operations, ["get-manifest", "head-manifest", "get-blob", "head-blob"]);
+    }
+    // What stays at the registry that deletes nothing is an image that can be pulled.
+    if let Some((_, address)) = docker {
+        let catalog = crate::wire::Request::new(address, "GET", "/v2/_catalog".to_owned()).send();
+        let catalog = catalog.json();
+        let name = catalog["repositories"][0].as_str().unwrap();
+        let reference = format!("{address}/{name}:b1024");
+        let words = ["pull", &reference, "--clients", "2", "--rounds", "1", "--seconds", "0.05"];
+        let (cells, _) = measured(&words);
+        assert_eq!(cells, [(address.to_string(), "pull-image".to_owned(), 2)]);
+    }
+}
+
+#[test]
+fn only_loopback_is_aimed_at_unasked_and_no_more_is_moved_than_allowed() {
+    let (code, _, said) = bench(&["requests", "--registry", "192.0.2.1:5000"]);
+    assert!(code == 2 && said.contains("loopback") && said.contains("--yes"), "{code}: {said}");
+    let server = Server::start();
+    let address = server.address().to_string();
+    let words = ["push", "--registry", &address, "--blob-size", "1MiB", "--clients", "3"];
+    let (code, _, said) = bench(&[&words[..], &["--bytes-max", "2MiB"]].concat());
+    assert!(code == 2 && said.contains("--bytes-max"), "{code}: {said}");
+    let catalog = server.get("/v2/_catalog").send();
+    assert_eq!(catalog.json()["repositories"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn a_registry_that_changes_a_byte_is_found_out() {
+    let server = Server::start();
+    let liar = liar(server.address()).to_string();
+    let words = ["pull", "--registry", &liar, "--blob-size", "100KiB", "--clients", "1"];
+    let short = ["--seconds", "0.05", "--rounds", "1"];
+    let (code, _, said) = bench(&[&words[..], &short].concat());
+    assert!(code == 1 && said.contains("hash to"), "{code}: {said}");
+    // What was written before it was found out.
+    let catalog = server.get("/v2/_catalog").send();
+    assert_eq!(catalog.json()["repositories"], Value::Array(Vec::new()), "{said}");
+    let (code, _, said) = bench(&[&words[..], &short, &["--no-verify"]].concat());
+    assert_eq!(code, 0, "{said}");
+}
+
+/// A registry that hands everything on to another one, but for the last byte of a large answer.
+fn liar(registry: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            thread::spawn(move || lie(&client, registry));
+        }
+    });
+    address
+}
+
+/// Hands requests on until either side goes.
+fn lie(client: &TcpStream, registry: SocketAddr) -> Option<()> {
+    let server = TcpStream::connect(registry).ok()?;
+    let (mut from_client, mut from_server) = (BufReader::new(client), BufReader::new(&server));
+    loop {
+        let (head, length) = message(&mut from_client)?;
+        let mut body = vec![0; length];
+        from_client.read_exact(&mut body).ok()?;
+        (&server).write_all(head.as_bytes()).ok()?;
+        (&server).write_all(&body).ok()?;
+        let (answer, length) = message(&mut from_server)?;
+        let mut body = vec![0; if head.starts_with("HEAD") { 0 } else { length }];
+        from_server.read_exact(&mut body).ok()?;
+        if body.len() > 50_000 {
+            *body.last_mut()? ^= 1;
+        }
+        { client }.write_all(answer.as_bytes()).ok()?;
+        { client }.write_all(&body).ok()?;
+    }
+}
+
+/// The head of a message, and how long its body is.
+fn message(stream: &mut impl BufRead) -> Option<(String, usize)> {
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let start = head.len();
+        if stream.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+        let line = head[start..].to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        if line == "\r\n" {
+            return Some((head, length));
+        }
+    }
+}

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use wharf_load::{Cell, Measurement, Operation};
 use wharf_oci::{Reference, Tag};
 use wharf_pusher::progress::Events;
@@ -33,7 +33,6 @@ pub struct Cycle {
     changes: u64,
     puller: Arc<std::sync::Mutex<Puller>>,
     spool: PathBuf,
-    runtime: Runtime,
 }
 
 impl Cycle {
@@ -50,10 +49,7 @@ impl Cycle {
         let run = getrandom::u64().map_err(BenchError::Random)?;
         let image = ChangingImage::make(spool, image_bytes, layer_bytes, run);
         let image = image.map_err(BenchError::Image)?;
-        // As `wharf push` has it.
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(BenchError::Runtime)?;
-        Ok(Self { image, layer_bytes, changes: 0, puller, spool: spool.to_owned(), runtime })
+        Ok(Self { image, layer_bytes, changes: 0, puller, spool: spool.to_owned() })
     }
 
     /// Pushes the image as it is now.
@@ -71,8 +67,7 @@ impl Cycle {
             reference: Reference::Tag(tag()),
         };
         let config = Config::new(self.spool.clone());
-        let pushed =
-            self.runtime.block_on(wharf_pusher::push(vec![order], &config, &Events::default()));
+        let pushed = alone(wharf_pusher::push(vec![order], &config, &Events::default()))?;
         pushed.map_err(|source| BenchError::Push { server: site.label().to_owned(), source })?;
         Ok(began.elapsed())
     }
@@ -87,8 +82,9 @@ impl Cycle {
                 let had = had.entry(site.label().to_owned()).or_default();
                 let tag = tag();
                 let fetched = node::fetch(site.client(), site.guest().name(), &tag, had);
-                let found = self.runtime.block_on(fetched).map_err(|source| {
-                    BenchError::Client { server: site.label().to_owned(), source }
+                let found = alone(fetched)?.map_err(|source| BenchError::Client {
+                    server: site.label().to_owned(),
+                    source,
                 })?;
                 if found != Some(self.image.parts().manifest) {
                     return Err(BenchError::Stale { server: site.label().to_owned() });
@@ -131,6 +127,13 @@ impl Trial for Cycle {
         measured.pull_seconds = Some(pull.as_secs_f64());
         Ok(measured.with_usage(usage))
     }
+}
+
+/// Runs to its end what a command of its own would do. Its connections end with it, as those of a command
+/// do: kept any longer, they would be nobody's to drive, and the site's next question would wait for them.
+fn alone<T>(work: impl Future<Output = T>) -> Result<T, BenchError> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(BenchError::Runtime)?.block_on(work))
 }
 
 #[expect(clippy::expect_used, reason = "a constant that is a tag")]

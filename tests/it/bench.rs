@@ -131,5 +131,8 @@ fn another_registry_is_measured_in_turn_and_what_stays_in_it_is_named() {
     assert!(table.contains("wharf / other"), "{table}");
     // It deletes nothing unless it was set up to.
     let words = words(&output);
-    assert!(words.lines().any(|line| line.contains("other: of wharf-bench/")), "{words}");
+    assert!(
+        words.lines().any(|line| line.contains("other: of the repository wharf-bench/")),
+        "{words}"
+    );
 }

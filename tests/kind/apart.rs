@@ -13,10 +13,12 @@ use std::thread;
 const SHARE: &str = "WHARF_TESTS_SHARE";
 
 /// Runs inside the namespaces before the program does. The folders of the machine that a setup writes to
-/// are copies; the resolver asks [`answer_names`].
+/// are copies; the resolver asks [`answer_names`], at an address that is not on the loopback: Podman
+/// would put a public one in its place.
 const SCRIPT: &str = r#"
 set -e
 ip link set lo up
+ip address add 192.0.2.53/32 dev lo
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /dev/shm
 for folder in /etc/containers /etc/systemd/system; do
@@ -24,7 +26,7 @@ for folder in /etc/containers /etc/systemd/system; do
     cp -a "$folder/." "/run/apart$folder"
     mount --bind "/run/apart$folder" "$folder"
 done
-echo nameserver 127.0.0.1 >/run/apart/resolv.conf
+echo nameserver 192.0.2.53 >/run/apart/resolv.conf
 names=$(readlink -m /etc/resolv.conf)
 [ -e "$names" ] || { mkdir -p "${names%/*}" && : >"$names"; }
 mount --bind /run/apart/resolv.conf "$names"
@@ -83,7 +85,7 @@ fn pass_on(share: usize, command: &mut Command) -> ExitStatus {
 /// containers ask for names that nobody has any more.
 pub(crate) fn answer_names() {
     const HEADER_BYTES: usize = 12;
-    let socket = UdpSocket::bind("127.0.0.1:53").expect("a loopback of its own");
+    let socket = UdpSocket::bind("192.0.2.53:53").expect("an address of its own");
     thread::spawn(move || {
         let mut message = [0; 512];
         while let Ok((length, from)) = socket.recv_from(&mut message) {

@@ -5,9 +5,8 @@
 //! a fast client gives; blobs of 64 MiB, 1 MiB and 4 KiB. The same blob again and again: a commit
 //! replaces the file, so nothing is spared.
 //!
-//! Machine: any with a disk; the store lies in `TMPDIR`, which must not be in memory. The numbers of
-//! docs/PERFORMANCE.md come from the machine that is named there. Two processors are used: one hashes,
-//! one writes.
+//! Machine: any with a disk; the store lies in `TMPDIR`, which must not be in memory. Two processors
+//! are used: one hashes, one writes.
 //!
 //! It refuses to speak HTTP: what sockets and hyper add is what `benches/` measures from outside.
 

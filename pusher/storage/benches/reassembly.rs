@@ -4,8 +4,7 @@
 //! Input: a store written by hand, with one layer of 64 MiB: as 64 files of 1 MiB, and as 16,384 of
 //! 4 KiB, each with a header of 512 bytes in the tar-split record, all in the page cache.
 //!
-//! Machine: any; one processor. The store lies in `TMPDIR`. The numbers of docs/PERFORMANCE.md come
-//! from the machine that is named there.
+//! Machine: any; one processor. The store lies in `TMPDIR`.
 //!
 //! It refuses to hash: that costs the same whatever the bytes come from, and `digest` in the bench of
 //! the registry measures it. Before the clock, each archive is checked against its digest once.

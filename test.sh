@@ -251,7 +251,7 @@ part_unit() {
     install_debian_packages # the pusher's tests read stores that Podman wrote
     tests=$(test_names */tests */*/tests | sed 's/^/--test /')
     # shellcheck disable=SC2086 # words
-    stage 'unit' cargo test $selection --lib --bins $tests
+    stage 'unit' cargo test $selection --no-fail-fast --lib --bins $tests
     stage 'examples in the documentation' cargo test $selection --doc
 }
 

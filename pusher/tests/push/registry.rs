@@ -186,7 +186,12 @@ impl Desk {
         let asked = self.note(&request, &endpoint);
         let reply = (self.decide)(&asked);
         let limit = match reply {
-            Reply::Answer(status, headers, body) => return Ok(answer(status, headers, body)),
+            Reply::Answer(status, headers, body) => {
+                // What is still sent is read, as servers do: a connection that is closed upon it may
+                // take the answer with it.
+                tokio::spawn(request.into_body().collect());
+                return Ok(answer(status, headers, body));
+            }
             Reply::BreakAfter(bytes) => bytes,
             _ => usize::MAX,
         };

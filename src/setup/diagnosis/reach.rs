@@ -103,13 +103,25 @@ impl Cause {
     }
 }
 
+/// How often a node is asked while the engine's name server says nothing at all: five seconds each.
+const SILENCES_MAX: usize = 4;
+
 /// Asks from inside a node; twice before the way counts as broken, as the engine's name server is away
-/// for a moment whenever a container comes or goes.
+/// for a moment whenever a container comes or goes, and more often while it is silent.
 fn way(site: &Site, node: &Node) -> Result<Way, SetupError> {
-    match ask(site, node)? {
-        Way::NoName(_) | Way::NoAnswer(_) => ask(site, node),
-        way => Ok(way),
+    let mut way = ask(site, node)?;
+    for asked in 1..SILENCES_MAX {
+        let is_asked_again = match &way {
+            Way::NoName(_) => asked == 1,
+            Way::NoAnswer(words) => asked == 1 || words.contains("Resolving timed out"),
+            _ => false,
+        };
+        if !is_asked_again {
+            break;
+        }
+        way = ask(site, node)?;
     }
+    Ok(way)
 }
 
 /// Asks past any proxy: that is another check's matter.

@@ -88,8 +88,11 @@ type Run = fn(&Ground);
 
 /// Every trial with its name, in shares that take about the same time: most of it is waiting.
 fn shares() -> Vec<Vec<(&'static str, Run)>> {
+    let mut faults = faults::trials();
+    let more_faults = faults.split_off(faults.len() / 2);
     vec![
-        [faults::trials(), load::trials()].concat(),
+        faults,
+        [more_faults, load::trials()].concat(),
         [up::trials(), fixture::trials()].concat(),
         [
             first_run::trials(),

@@ -15,6 +15,8 @@ pub struct Reach;
 /// How long a way that was made anew may take: the engine's name server lags behind it.
 const WAY_MAX: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
+/// How often a node is asked again while the engine's name server says nothing at all: five seconds each.
+const SILENCES_MAX: usize = 3;
 
 impl Step for Reach {
     fn name(&self) -> &'static str {
@@ -25,12 +27,18 @@ impl Step for Reach {
         let mut looked = node::look_into_each(site, |node| way(site, node))?;
         let all = looked.seen.len();
         looked.seen.retain(|(_, way)| !matches!(way, Way::Clear));
+        let cause = match looked.seen.is_empty() {
+            true => Cause::Unknown,
+            false => Cause::find(site)?,
+        };
+        if cause == Cause::Unknown {
+            outwait(site, &mut looked.seen)?;
+        }
         if looked.seen.is_empty() {
             let words = format!("answers {}", node::count(all));
             let clear = (all > 0).then(|| Finding::ok(site.config.pod_name(), words));
             return Ok(clear.into_iter().chain(looked.faults).collect());
         }
-        let cause = Cause::find(site)?;
         let broken = looked.seen.iter().map(|(node, way)| finding(site, node, way, &cause));
         Ok(broken.chain(looked.faults).collect())
     }
@@ -103,25 +111,28 @@ impl Cause {
     }
 }
 
-/// How often a node is asked while the engine's name server says nothing at all: five seconds each.
-const SILENCES_MAX: usize = 4;
-
 /// Asks from inside a node; twice before the way counts as broken, as the engine's name server is away
-/// for a moment whenever a container comes or goes, and more often while it is silent.
+/// for a moment whenever a container comes or goes.
 fn way(site: &Site, node: &Node) -> Result<Way, SetupError> {
-    let mut way = ask(site, node)?;
-    for asked in 1..SILENCES_MAX {
-        let is_asked_again = match &way {
-            Way::NoName(_) => asked == 1,
-            Way::NoAnswer(words) => asked == 1 || words.contains("Resolving timed out"),
-            _ => false,
-        };
-        if !is_asked_again {
-            break;
-        }
-        way = ask(site, node)?;
+    match ask(site, node)? {
+        Way::NoName(_) | Way::NoAnswer(_) => ask(site, node),
+        way => Ok(way),
     }
-    Ok(way)
+}
+
+/// Asks again where the name server says nothing at all, though nothing is wrong at the registry's end: it
+/// may be starting anew. Keeps those that do not reach the registry in the end.
+fn outwait(site: &Site, seen: &mut Vec<(Node, Way)>) -> Result<(), SetupError> {
+    for (node, way) in seen.iter_mut() {
+        for _ in 0..SILENCES_MAX {
+            if !matches!(way, Way::NoAnswer(words) if words.contains("Resolving timed out")) {
+                break;
+            }
+            *way = ask(site, node)?;
+        }
+    }
+    seen.retain(|(_, way)| !matches!(way, Way::Clear));
+    Ok(())
 }
 
 /// Asks past any proxy: that is another check's matter.

@@ -15,7 +15,9 @@ pub struct Reach;
 /// How long a way that was made anew may take: the engine's name server lags behind it.
 const WAY_MAX: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
-/// How often a node is asked again while the engine's name server says nothing at all: five seconds each.
+/// What curl says where the name server says nothing at all.
+const SILENCE: &str = "Resolving timed out";
+/// How often a node is asked again while that is so: five seconds each.
 const SILENCES_MAX: usize = 3;
 
 impl Step for Reach {
@@ -125,7 +127,7 @@ fn way(site: &Site, node: &Node) -> Result<Way, SetupError> {
 fn outwait(site: &Site, seen: &mut Vec<(Node, Way)>) -> Result<(), SetupError> {
     for (node, way) in seen.iter_mut() {
         for _ in 0..SILENCES_MAX {
-            if !matches!(way, Way::NoAnswer(words) if words.contains("Resolving timed out")) {
+            if !matches!(way, Way::NoName(words) if words.contains(SILENCE)) {
                 break;
             }
             *way = ask(site, node)?;
@@ -155,7 +157,7 @@ fn judge(answer: &str) -> Way {
         Way::Clear
     } else if answer == "none" {
         Way::Unknown
-    } else if answer.contains("curl: (6)") {
+    } else if answer.contains("curl: (6)") || answer.contains(SILENCE) {
         Way::NoName(last)
     } else if head.starts_with("http/") {
         Way::Other(answer.lines().next().unwrap_or_default().to_owned())
@@ -220,8 +222,12 @@ mod tests {
     fn what_curl_says_in_a_node_is_understood() {
         let clear = "HTTP/1.1 200 OK\r\nDocker-Distribution-API-Version: registry/2.0\r\n\r\n";
         assert_eq!(judge(clear), Way::Clear);
-        let no_name = "curl: (6) Could not resolve host: kind-registry";
-        assert_eq!(judge(no_name), Way::NoName(no_name.into()));
+        for no_name in [
+            "curl: (6) Could not resolve host: kind-registry",
+            "curl: (28) Resolving timed out after 5000 milliseconds",
+        ] {
+            assert_eq!(judge(&format!("{no_name}\n")), Way::NoName(no_name.into()));
+        }
         for no_answer in [
             "curl: (7) Failed to connect to kind-registry port 5000: Connection refused",
             "curl: (28) Connection timed out after 5001 milliseconds",

@@ -69,10 +69,11 @@ measure_image() {
 # Before a push nothing waits for the disk, and a file of so many bytes is in memory; the load generator
 # removes it as the clock starts. So the push fills memory that was in use until then. A virtual machine
 # that gave its free memory back to the host gets it page by page at the cost of whoever touches it
-# first, which can double the time of a push.
+# first, which can double the time of a push. The file is written in pieces as large as a server's: pages
+# that were freed one by one are not what the next large piece gets.
 settle() { # BYTES
     sync -f "$work"
-    head -c "$(($1 + $1 / 5 + (64 << 20)))" /dev/zero >"$work/room"
+    dd if=/dev/zero of="$work/room" bs=128K count=$((($1 + $1 / 5 >> 17) + 512)) status=none
     touch "$work/mark"
 }
 

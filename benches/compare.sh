@@ -2,7 +2,7 @@
 # What does wharf's registry cost, next to the registries that people run and to the limits of the machine?
 #
 # One run, one machine, the same bytes: each question is put to each server in turn, round by round
-# (A B C A B C), and the report gives medians, spreads and the ratio of each round to the best of the
+# (A B C, B C A), and the report gives medians, spreads and the ratio of each round to the best of the
 # peers. The client, `wharf-load`, runs on the same machine and takes as little of it as it can.
 #
 # It refuses to leave anything behind: stores lie in a folder of their own and go at the end, servers

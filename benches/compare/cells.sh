@@ -16,11 +16,12 @@ measure() { # SERVER ROUND LABELS SUBCOMMAND ARGUMENT…
     fi
 }
 
+# Each round begins with another server, or one of them would always be the first to touch memory.
 each_round() { # ROUNDS FUNCTION SERVER…
-    local most=$1 function=$2 round server
-    shift 2
+    local most=$1 function=$2 round server turn=("${@:3}")
     for ((round = 1; round <= most; round++)); do
-        for server in "$@"; do "$function" "$server" "$round"; done
+        for server in "${turn[@]}"; do "$function" "$server" "$round"; done
+        turn=("${turn[@]:1}" "${turn[0]}")
     done
 }
 

@@ -89,7 +89,7 @@ impl Step for TheCluster {
                 }
             }
             Plan::Remake(name, new) => {
-                site.hand().show(&kind(site, &["delete", "cluster", "--name", &name]))?;
+                delete(site, &name)?;
                 make(site, &name, new)
             }
             Plan::Tell(name) => {
@@ -108,7 +108,7 @@ impl Step for TheCluster {
             let nodes = of_cluster(site, name)?;
             match is_same(site, name, &nodes) {
                 _ if nodes.is_empty() => {}
-                true => site.hand().show(&kind(site, &["delete", "cluster", "--name", name]))?,
+                true => delete(site, name)?,
                 false => site.hand().say(format_args!(
                     "The cluster {name} stays: it was made anew since, not by wharf."
                 )),
@@ -164,6 +164,13 @@ fn plan(site: &Site) -> Result<Plan<'_>, SetupError> {
         true if is_whole(site, &name)? => Plan::Tell(name),
         true => Plan::Remake(name, new),
     })
+}
+
+/// Deletes a cluster. Twice if need be: an engine that has just ended a container may still hold its files
+/// (`device or resource busy`), and has let go of them by then.
+fn delete(site: &Site, name: &str) -> Result<(), RunError> {
+    let delete = kind(site, &["delete", "cluster", "--name", name]);
+    site.hand().show(&delete).or_else(|_| site.hand().show(&delete))
 }
 
 /// The nodes of a cluster that ran once, and do not any more.

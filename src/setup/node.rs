@@ -1,6 +1,7 @@
 //! The nodes of all Kind clusters of the engine, by Kind's labels, without Kind.
 
 pub mod containerd;
+pub mod images;
 pub mod inside;
 pub mod keeping;
 
@@ -10,6 +11,7 @@ use super::engine::{Container, EngineError};
 use super::{Finding, SetupError, Site};
 use crate::failure::told;
 
+pub use images::{NodeImage, images};
 pub use inside::Inside;
 
 /// Kind's label with the cluster's name.

@@ -21,12 +21,12 @@ const HEAD: &str = "\
 
 <!-- Written by a test. To write it anew: WHARF_WRITE_DOCS=1 ./test.sh kind -->
 
-What the README tells a new user to type, what is seen, and how long each took, on two cores: real Podman,
-real Kind, real containerd. Two things are not as they are elsewhere. Kind's own node image cannot be had
-where this ran, so the nodes are Debian with containerd and stand-ins for Kubernetes, which is why
-`--node-image` is there, why the cluster is quick to come, and why `deploy` only shows what it would
-apply. And a test takes a free port, which is written as 5000 here. Digests, times and sizes are those of
-one run.
+What the README tells a new user to type once wharf is installed, what is seen, and how long each took, on
+two cores: real Podman, real Kind, real containerd. Three things are not as they are elsewhere. Kind's own
+node image cannot be had where this ran, so the nodes are Debian with containerd and stand-ins for Kubernetes,
+which is why `--node-image` is there, why the cluster is quick to come, and why `deploy` only shows what it
+would apply. So the pull and the program that a pod would start are typed by hand, on the node. And a test
+takes a free port, which is written as 5000 here. Digests, times and sizes are those of one run.
 ";
 
 /// A terminal whose words are kept.

@@ -3,33 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use wharf_oci::{Digest, ImageReference, Reference};
 
 use super::holdings::Holdings;
-use crate::setup::node::{self, Node};
+use crate::setup::node::{self, Node, NodeImage};
 use crate::setup::{Finding, SetupError, Site, Step, hosts};
 
 /// The images of the nodes as a check.
 #[derive(Debug)]
 pub struct NodeImages;
-
-/// What `crictl images` says.
-#[derive(Deserialize)]
-struct Listed {
-    #[serde(default)]
-    images: Vec<NodeImage>,
-}
-
-/// An image of a node.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct NodeImage {
-    #[serde(default)]
-    repo_tags: Vec<String>,
-    #[serde(default)]
-    repo_digests: Vec<String>,
-}
 
 impl Step for NodeImages {
     fn name(&self) -> &'static str {
@@ -38,7 +20,7 @@ impl Step for NodeImages {
 
     fn check(&self, site: &Site) -> Result<Vec<Finding>, SetupError> {
         let nodes = node::running(site)?;
-        let listed = node::on_each(&nodes, |node| list(site, node))?;
+        let listed = node::on_each(&nodes, |node| Ok(node::images(site, node)))?;
         let holdings = Holdings::on(site.config.port).map_err(SetupError::Asking)?;
         let mut known = BTreeMap::new();
         let mut found = Vec::new();
@@ -59,13 +41,6 @@ impl Step for NodeImages {
     fn apply(&self, _: &Site) -> Result<(), SetupError> {
         Ok(()) // the old one may be what is wanted
     }
-}
-
-fn list(site: &Site, node: &Node) -> Result<Vec<NodeImage>, SetupError> {
-    let words = ["exec", node.name(), "crictl", "images", "--output", "json"];
-    // A node whose containerd does not answer is told by other checks.
-    let answer = site.hand().ask(&site.engine.program(words)).unwrap_or_default();
-    Ok(serde_json::from_slice::<Listed>(&answer).map(|listed| listed.images).unwrap_or_default())
 }
 
 /// The tags of our registry among images, each with the digests that the image has.
@@ -116,9 +91,9 @@ mod tests {
                 {{"id":"2","repoTags":["docker.io/library/app:1"],"repoDigests":[]}},
                 {{"id":"3","repoTags":["kind-registry:50001/app:1"]}}]}}"#
         );
-        let listed: Listed = serde_json::from_str(&list).unwrap();
+        let listed = node::images::listed(list.as_bytes());
         let (site, _) = site([]);
-        let found = ours(&site, &listed.images);
+        let found = ours(&site, &listed);
         assert_eq!(found, [("kind-registry:5000/app:1".to_owned(), vec![digest.parse().unwrap()])]);
     }
 }

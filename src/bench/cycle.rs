@@ -19,7 +19,7 @@ use wharf_pusher::source::layout::LayoutSource;
 use wharf_pusher::{Config, Order};
 
 use super::guest::Written;
-use super::{BenchError, Site, Trial};
+use super::{BenchError, Limits, Site, Trial};
 use image::ChangingImage;
 
 pub use image::STEP_BYTES;
@@ -29,7 +29,9 @@ pub use node::{Node, Puller};
 #[derive(Debug)]
 pub struct Cycle {
     image: ChangingImage,
+    image_bytes: u64,
     layer_bytes: u64,
+    limits: Limits,
     changes: u64,
     puller: Arc<std::sync::Mutex<Puller>>,
     spool: PathBuf,
@@ -37,6 +39,7 @@ pub struct Cycle {
 
 impl Cycle {
     /// Makes the image, of `image_bytes` in all and `layer_bytes` in the layer that changes, below `spool`.
+    /// What is pulled is always checked, whatever the limits say, as a node does.
     ///
     /// # Errors
     /// There is no room for it.
@@ -44,12 +47,14 @@ impl Cycle {
         spool: &Path,
         image_bytes: u64,
         layer_bytes: u64,
+        limits: Limits,
         puller: Arc<std::sync::Mutex<Puller>>,
     ) -> Result<Self, BenchError> {
         let run = getrandom::u64().map_err(BenchError::Random)?;
         let image = ChangingImage::make(spool, image_bytes, layer_bytes, run);
         let image = image.map_err(BenchError::Image)?;
-        Ok(Self { image, layer_bytes, changes: 0, puller, spool: spool.to_owned() })
+        let spool = spool.to_owned();
+        Ok(Self { image, image_bytes, layer_bytes, limits, changes: 0, puller, spool })
     }
 
     /// Pushes the image as it is now.
@@ -67,7 +72,8 @@ impl Cycle {
             reference: Reference::Tag(tag()),
         };
         let config = Config::new(self.spool.clone());
-        let pushed = alone(wharf_pusher::push(vec![order], &config, &Events::default()))?;
+        let events = Events::default();
+        let pushed = self.alone(site, wharf_pusher::push(vec![order], &config, &events))?;
         pushed.map_err(|source| BenchError::Push { server: site.label().to_owned(), source })?;
         Ok(began.elapsed())
     }
@@ -82,7 +88,7 @@ impl Cycle {
                 let had = had.entry(site.label().to_owned()).or_default();
                 let tag = tag();
                 let fetched = node::fetch(site.client(), site.guest().name(), &tag, had);
-                let found = alone(fetched)?.map_err(|source| BenchError::Client {
+                let found = self.alone(site, fetched)?.map_err(|source| BenchError::Client {
                     server: site.label().to_owned(),
                     source,
                 })?;
@@ -92,6 +98,18 @@ impl Cycle {
             }
         }
         Ok(began.elapsed())
+    }
+
+    /// Runs to its end what a command of its own would do. Its connections end with it, as those of a
+    /// command do: kept any longer, they would be nobody's to drive, and the site's next question would wait
+    /// for them.
+    fn alone<T>(&self, site: &Site, work: impl Future<Output = T>) -> Result<T, BenchError> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let time_max = self.limits.time_max;
+        let done = runtime
+            .map_err(BenchError::Runtime)?
+            .block_on(async { tokio::time::timeout(time_max, work).await });
+        done.map_err(|_| BenchError::Late { server: site.label().to_owned(), time_max })
     }
 }
 
@@ -108,6 +126,7 @@ impl Trial for Cycle {
     }
 
     fn prepare(&mut self, site: &Site) -> Result<(), BenchError> {
+        self.limits.allow(self.cell(), self.image_bytes)?;
         self.push(site)?;
         self.pull(site).map(drop)
     }
@@ -127,13 +146,6 @@ impl Trial for Cycle {
         measured.pull_seconds = Some(pull.as_secs_f64());
         Ok(measured.with_usage(usage))
     }
-}
-
-/// Runs to its end what a command of its own would do. Its connections end with it, as those of a command
-/// do: kept any longer, they would be nobody's to drive, and the site's next question would wait for them.
-fn alone<T>(work: impl Future<Output = T>) -> Result<T, BenchError> {
-    let runtime = Builder::new_current_thread().enable_all().build();
-    Ok(runtime.map_err(BenchError::Runtime)?.block_on(work))
 }
 
 #[expect(clippy::expect_used, reason = "a constant that is a tag")]

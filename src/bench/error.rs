@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use wharf_load::{Cell, LoadError, Size};
 use wharf_pusher::source::SourceError;
@@ -95,6 +96,14 @@ pub enum BenchError {
         /// The registry.
         server: String,
     },
+    /// It took longer than is allowed.
+    #[error("{server}: a push or a pull did not end within {} s", time_max.as_secs_f64())]
+    Late {
+        /// The registry.
+        server: String,
+        /// What is allowed.
+        time_max: Duration,
+    },
     /// There is no engine that a node could run in.
     #[error("neither Podman nor Docker is here, and a node is a container of theirs")]
     NoEngine,
@@ -137,6 +146,7 @@ impl BenchError {
             Self::Bounds { .. } => Some(
                 "take smaller blobs or fewer clients, or allow more by --bytes-max SIZE".to_owned(),
             ),
+            Self::Late { .. } => Some("allow more by --seconds-max S".to_owned()),
             Self::Remote(error) => error.hint(),
             Self::Container { .. } => {
                 Some("name its process instead: --server-pid PID".to_owned())

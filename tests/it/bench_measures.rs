@@ -140,6 +140,11 @@ fn only_loopback_is_aimed_at_unasked_and_no_more_is_moved_than_allowed() {
     let words = ["push", "--registry", &address, "--blob-size", "1MiB", "--clients", "3"];
     let (code, _, said) = bench(&[&words[..], &["--bytes-max", "2MiB"]].concat());
     assert!(code == 2 && said.contains("--bytes-max"), "{code}: {said}");
+    let words = ["loop", "--registry", &address, "--layer-size", "64KiB", "--image-size", "256KiB"];
+    let (code, _, said) = bench(&[&words[..], &["--bytes-max", "128KiB"]].concat());
+    assert!(code == 2 && said.contains("--bytes-max"), "{code}: {said}");
+    let (code, _, said) = bench(&[&words[..], &["--seconds-max", "0.0001"]].concat());
+    assert!(code == 1 && said.contains("--seconds-max"), "{code}: {said}");
     let catalog = server.get("/v2/_catalog").send();
     assert_eq!(catalog.json()["repositories"], Value::Array(Vec::new()));
 }

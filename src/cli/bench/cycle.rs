@@ -47,7 +47,9 @@ pub fn run(args: CycleArgs, report: &Report) -> Result<(), Failure> {
     };
     let puller = Arc::new(Mutex::new(puller));
     let spool = Surroundings::read().spool;
-    let cycle = Cycle::new(&spool, args.image_size, args.layer_size, Arc::clone(&puller))?;
+    let limits = args.shared.limits();
+    let (whole, layer) = (args.image_size, args.layer_size);
+    let cycle = Cycle::new(&spool, whole, layer, limits, Arc::clone(&puller))?;
     let done = args.shared.run(vec![Box::new(cycle) as Box<dyn Trial>], report);
     if let Puller::Node(node) = &mut *puller.lock().unwrap_or_else(PoisonError::into_inner) {
         for image in node.leave() {

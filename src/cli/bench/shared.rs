@@ -41,7 +41,8 @@ pub struct SharedArgs {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
 
-    /// Do not check what comes against its digest, which takes more CPU than a good server does
+    /// Do not check what comes against its digest, which takes more CPU than a good server does; `loop`
+    /// always checks, as a node does
     #[arg(long)]
     no_verify: bool,
 

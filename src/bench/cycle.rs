@@ -83,7 +83,7 @@ impl Cycle {
         let began = Instant::now();
         let mut puller = self.puller.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match &mut *puller {
-            Puller::Node(node) => node.pull(site, &tag())?,
+            Puller::Node(node) => node.pull(site, &tag(), &self.image.parts().manifest)?,
             Puller::Here(had) => {
                 let had = had.entry(site.label().to_owned()).or_default();
                 let tag = tag();

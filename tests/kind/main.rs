@@ -50,6 +50,7 @@
 )]
 
 mod apart;
+mod bench;
 #[path = "../stage/command.rs"]
 mod command;
 #[path = "../stage/containerd.rs"]
@@ -95,6 +96,7 @@ fn shares() -> Vec<Vec<(&'static str, Run)>> {
         [more_faults, load::trials()].concat(),
         [up::trials(), fixture::trials()].concat(),
         [
+            bench::trials(),
             first_run::trials(),
             in_cluster::trials(),
             host::trials(),

@@ -37,16 +37,15 @@ impl Node {
         Self { engine, name, pulled: Vec::new() }
     }
 
-    /// Has it pull an image.
+    /// Has it pull an image, which has this digest. The images that the tag meant before stay on a node,
+    /// without a tag, so each is remembered by its digest.
     ///
     /// # Errors
     /// It does not run, or cannot pull.
-    pub fn pull(&mut self, site: &Site, tag: &Tag) -> Result<(), BenchError> {
-        let image = format!("{}/{}:{tag}", site.client().authority(), site.guest().name());
-        self.crictl("pull", &image)?;
-        if !self.pulled.contains(&image) {
-            self.pulled.push(image);
-        }
+    pub fn pull(&mut self, site: &Site, tag: &Tag, digest: &Digest) -> Result<(), BenchError> {
+        let repository = format!("{}/{}", site.client().authority(), site.guest().name());
+        self.crictl("pull", &format!("{repository}:{tag}"))?;
+        self.pulled.push(format!("{repository}@{digest}"));
         Ok(())
     }
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
 
 use super::{CLUSTER, Doctor, REGISTRY, WORKER, assert_whole, is_named_and_mended, push, stand};
 use crate::Run;
@@ -14,6 +16,7 @@ pub(crate) fn trials() -> Vec<(&'static str, Run)> {
         ("fault_registry_stopped", registry_stopped),
         ("fault_registry_removed", registry_removed),
         ("fault_registry_disconnected", registry_disconnected),
+        ("fault_name_server_gone", name_server_gone),
         ("fault_port_forward_broken", port_forward_broken),
         ("fault_second_container_on_the_port", second_container_on_the_port),
         ("fault_secret_mismatch", secret_mismatch),
@@ -51,6 +54,29 @@ fn registry_disconnected(ground: &Ground) {
         ("node-reach", WORKER, "does not know"),
     ];
     is_named_and_mended(ground, make, &named);
+}
+
+/// As after the kernel, or somebody who tidied up, ended it: Podman starts it for the next container alone.
+fn name_server_gone(ground: &Ground) {
+    let make = || {
+        end_name_server();
+        let image = "kind-registry:5000/greeter:1";
+        let words = ground.pull(WORKER, image).unwrap_err().message;
+        assert!(words.contains("lookup kind-registry"), "{words}");
+    };
+    is_named_and_mended(ground, make, &[("node-reach", WORKER, "does not know the name")]);
+}
+
+/// Ends aardvark-dns, which answers the names of this share's networks: none of another share's, nor of the
+/// machine's, whose namespaces for networks are others.
+fn end_name_server() {
+    let pid = fs::read_to_string("/run/containers/networks/aardvark-dns/aardvark.pid").unwrap();
+    let process = Path::new("/proc").join(pid.trim());
+    assert!(fs::read_link(process.join("exe")).unwrap().ends_with("aardvark-dns"));
+    let network = |process: &Path| fs::read_link(process.join("ns/net")).unwrap();
+    assert_eq!(network(&process), network(Path::new("/proc/self")));
+    command::run(Command::new("kill").args(["-KILL", pid.trim()]));
+    command::wait_for("the end of the name server", || (!process.exists()).then_some(()));
 }
 
 /// Whether the registry answers on its port of this machine.

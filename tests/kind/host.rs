@@ -93,9 +93,17 @@ fn a_plain_podman_push_goes_by_http(ground: &Ground) {
 
     up(ground, ["--podman-push"]);
     plain_push(ground).unwrap();
-    // It is kept in order by later runs, which are not told again.
+    // It is kept in order by later runs, which are not told again, and by the doctor.
     fs::remove_file(rule(ground)).unwrap();
     up(ground, []);
+    plain_push(ground).unwrap();
+    fs::remove_file(rule(ground)).unwrap();
+    plain_push(ground).unwrap_err();
+    let doctor = command::output(&mut ground.wharf(["doctor"]));
+    let named = format!("podman push: asks {} for TLS", ground.registry());
+    assert!(!doctor.status.success(), "the doctor sees that the file is gone");
+    assert!(command::words(&doctor).contains(&named), "{}", command::words(&doctor));
+    said(&mut ground.wharf(["doctor", "--fix"]));
     plain_push(ground).unwrap();
 
     said(&mut ground.wharf(["down", "--data"]));

@@ -69,14 +69,18 @@ fn image_for_another_processor(ground: &Ground) {
     let context = ground.home().join("other");
     std::fs::create_dir_all(&context).unwrap();
     std::fs::write(context.join("Containerfile"), "FROM scratch\nCOPY Containerfile /\n").unwrap();
-    let build = ["build", "--quiet", "--platform", "linux/s390x", "--tag", local];
+    // With an index, by which a node sees before it pulls that there is nothing for it.
+    let build = ["build", "--quiet", "--platform", "linux/s390x", "--manifest", local];
     command::run(ground.podman(build).arg(&context));
     std::fs::remove_dir_all(&context).unwrap();
-    let registry = ground.registry();
-    command::run(&mut ground.wharf(["push", "--quiet", "--registry", &registry, "greeter:other"]));
-    command::run(&mut ground.podman(["rmi", local]));
+    let target = format!("docker://{}/greeter:other", ground.registry());
+    let push = ["manifest", "push", "--all", "--tls-verify=false", local, &target];
+    command::run(&mut ground.podman(push));
+    command::run(&mut ground.podman(["manifest", "rm", local]));
 
     let image = "kind-registry:5000/greeter:other";
+    let words = ground.pull(WORKER, image).unwrap_err().message;
+    assert!(words.contains("no match for platform in manifest"), "{words}");
     let seen = Doctor::ask(ground, &[image]);
     let fault = seen.fault("image-asked", image, "is for s390x, and the nodes are");
     assert!(fault.fix.contains("podman build --platform linux/"), "{}", fault.fix);

@@ -135,10 +135,22 @@ fn secret_mismatch(ground: &Ground) {
     let make = || {
         let other = "b3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3I=\n";
         fs::write(ground.home().join(".config/wharf/ingest-secret"), other).unwrap();
+        let (is_taken, words) = take_in(ground);
+        assert!(!is_taken && words.contains("secret"), "{words}");
     };
     is_named_and_mended(ground, make, &[("registry", REGISTRY, "another secret")]);
-    // Taken in, not streamed.
-    push(ground, "greeter:ingest");
+    let (is_taken, words) = take_in(ground);
+    assert!(is_taken, "{words}");
+}
+
+/// Whether the registry takes an image in from Podman's store, with no other road left; and what was said.
+fn take_in(ground: &Ground) -> (bool, String) {
+    let (registry, local) = (ground.registry(), "localhost/greeter:ingest");
+    ground.build_greeter(local, "taken in");
+    let push = ["push", "--via", "ingest", "--registry", &registry, "greeter:ingest"];
+    let output = command::output(&mut ground.wharf(push));
+    command::run(&mut ground.podman(["rmi", local]));
+    (output.status.success(), command::words(&output))
 }
 
 /// Makes the registry's container again with other options, which count as they come last.

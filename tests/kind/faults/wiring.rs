@@ -42,6 +42,10 @@ fn hosts_toml_deleted(ground: &Ground) {
         );
         let words = refused(ground, "kind-registry:5000/greeter:1");
         assert!(words.contains("server gave HTTP response to HTTPS client"), "{words}");
+        assert_told_by_status(ground);
+        let tried = Doctor::ask(ground, &["--pull"]);
+        let fault = tried.fault("pull", WORKER, "cannot pull from kind-registry:5000");
+        assert!(!fault.mendable && fault.words.contains("HTTPS client"), "{}", fault.words);
     };
     let of_host = format!("{} is missing", ground.registry());
     let named = [
@@ -49,6 +53,19 @@ fn hosts_toml_deleted(ground: &Ground) {
         ("hosts-toml", CONTROL_PLANE, &of_host),
     ];
     is_named_and_mended(ground, make, &named);
+}
+
+/// That `wharf status` tells which node does not find the registry under the pods' name, and why.
+fn assert_told_by_status(ground: &Ground) {
+    let status = command::run(&mut ground.wharf(["--json", "status"]));
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["registry"]["pods"], "kind-registry:5000", "{status}");
+    assert_eq!(status["registry"]["host"], ground.registry(), "{status}");
+    let nodes = status["nodes"].as_array().unwrap();
+    let worker = nodes.iter().find(|node| node["node"] == WORKER).unwrap();
+    assert_eq!((&worker["running"], &worker["wired"]), (&true.into(), &false.into()), "{status}");
+    let why = worker["why"][0].as_str().unwrap();
+    assert!(why.contains("hosts.toml for kind-registry:5000 is missing"), "{why}");
 }
 
 fn hosts_toml_garbled(ground: &Ground) {

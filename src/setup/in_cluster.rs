@@ -162,7 +162,7 @@ impl Step for InCluster {
         match state(site, head, &goods)? {
             State::Right => return Ok(()),
             State::Waiting => {}
-            State::Missing | State::Other => {
+            State::Missing | State::Lacking(_) | State::Other => {
                 if !has_namespace(site, head)? {
                     site.note(Made::Namespace { cluster: cluster.clone() })?;
                 }

@@ -189,6 +189,8 @@ fn a_registry_inside_the_cluster(ground: &Ground) {
         runs_everywhere(ground, name);
     }
 
+    is_well_and_mended_without_its_service(ground, &head);
+
     ground.forget_calls();
     let again = command::run(&mut ground.up([]));
     assert_eq!(ground.changes(), [], "{again}");
@@ -203,6 +205,35 @@ fn a_registry_inside_the_cluster(ground: &Ground) {
     // What the push remembers, and the file that Kind empties and leaves.
     let but = ["+ file .cache/wharf/digests", "+ file .kube/config"];
     before.assert_same(&ground.inventory(), &but);
+}
+
+/// What `status` and `doctor` say of what stands, and of it without its Service.
+fn is_well_and_mended_without_its_service(ground: &Ground, head: &str) {
+    let status = command::run(&mut ground.wharf(["--json", "status"]));
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["registry"], Value::Null, "{status}");
+    assert_eq!(status["in_cluster"]["cluster"], CLUSTER, "{status}");
+    assert_eq!(status["in_cluster"]["host"], ground.registry(), "{status}");
+    assert_eq!(status["in_cluster"]["pods"], "kind-registry:5000", "{status}");
+    let nodes = status["nodes"].as_array().unwrap();
+    assert_eq!(nodes.len(), 2, "{status}");
+    assert!(nodes.iter().all(|node| node["wired"] == true), "{status}");
+
+    let doctor = |options: &[&str]| {
+        let output = command::output(ground.wharf(["doctor"]).args(options));
+        (output.status.code(), command::words(&output))
+    };
+    let (code, words) = doctor(&["--pull"]);
+    assert!(code == Some(0) && words.contains("has the registry in it, which is ready"), "{words}");
+
+    let delete = "kubectl --kubeconfig=/etc/kubernetes/admin.conf --namespace=wharf delete service";
+    ground.on_node(head, &format!("{delete} kind-registry"));
+    let (code, words) = doctor(&[]);
+    assert!(code == Some(1) && words.contains("has lost its service/kind-registry"), "{words}");
+    let (code, words) = doctor(&["--fix"]);
+    assert_eq!(code, Some(0), "{words}");
+    let service = object(ground, head, "service").expect("the Service is there again");
+    assert_eq!(service["spec"]["ports"][0]["nodePort"], 30500);
 }
 
 fn without_its_port(ground: &Ground) {

@@ -7,6 +7,7 @@ use crate::setup::engine::{Container, Kind};
 use crate::setup::node::{self, Node};
 use crate::setup::registry::Standing;
 use crate::setup::{Finding, SetupError, Site, Step};
+use crate::setup::{hosts, in_cluster};
 
 /// The way from the nodes as a check.
 #[derive(Debug)]
@@ -88,12 +89,17 @@ enum Cause {
     Stopped,
     OffNetwork,
     NoNames,
+    /// It is in a cluster, whose objects are the matter of their own step.
+    Inside,
     /// All looks right: the engine's name server or its rules are not as they should be.
     Unknown,
 }
 
 impl Cause {
     fn find(site: &Site) -> Result<Self, SetupError> {
+        if in_cluster::cluster(site).is_some() {
+            return Ok(Self::Inside);
+        }
         let Some(standing) = Standing::read(site)? else { return Ok(Self::Missing) };
         if !standing.is_ours {
             return Ok(Self::Foreign);
@@ -139,7 +145,7 @@ fn outwait(site: &Site, seen: &mut Vec<(Node, Way)>) -> Result<(), SetupError> {
 
 /// Asks past any proxy: that is another check's matter.
 fn ask(site: &Site, node: &Node) -> Result<Way, SetupError> {
-    let url = format!("http://{}/v2/", site.config.pod_name());
+    let url = format!("{}/v2/", hosts::target(site, node));
     let script = format!(
         "command -v curl >/dev/null || {{ echo none; exit 0; }}; \
          curl -sS --noproxy '*' --max-time 5 -o /dev/null -D - {url} 2>&1 || true"
@@ -167,14 +173,16 @@ fn judge(answer: &str) -> Way {
 }
 
 fn finding(site: &Site, node: &Node, way: &Way, cause: &Cause) -> Finding {
-    let name = site.config.pod_name();
+    let target = hosts::target(site, node);
+    let name = target.trim_start_matches("http://");
+    let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
     let said = match way {
         Way::Unknown => {
             let words = "has no curl, so it cannot be seen whether it reaches the registry";
             return Finding::note(node.name(), words);
         }
         Way::Clear => return Finding::ok(node.name(), format!("reaches {name}")),
-        Way::NoName(words) => format!("does not know the name {}: {words}", site.config.registry),
+        Way::NoName(words) => format!("does not know the name {host}: {words}"),
         Way::NoAnswer(words) => format!("gets no answer from {name}: {words}"),
         Way::Other(words) => format!("is answered by something else at {name}: {words}"),
     };
@@ -190,6 +198,8 @@ fn finding(site: &Site, node: &Node, way: &Way, cause: &Cause) -> Finding {
         }
         Cause::NoNames => told(&format!(" (the network {network} has no DNS)"))
             .left_to_you("make the network anew, as the check `network` says"),
+        Cause::Inside => told(" (the registry is in the cluster)")
+            .left_to_you("see what the check `in-cluster` says"),
         Cause::Unknown => told("").mended_by(
             "reload the registry's network, and start it anew if that does not help; if names still \
              fail, aardvark-dns is missing: install it",

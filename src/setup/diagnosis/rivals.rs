@@ -1,7 +1,9 @@
 //! Other containers that want the registry's port of this machine. One that runs has it; one that does
 //! not will fail to start, and on Podman before 4.4 its attempt takes away the registry's own forward.
 
-use crate::setup::{Finding, SetupError, Site, Step};
+use std::collections::BTreeSet;
+
+use crate::setup::{Finding, SetupError, Site, Step, in_cluster, node};
 
 /// The rivals as a check.
 #[derive(Debug)]
@@ -16,7 +18,8 @@ impl Step for Rivals {
         let format = "{{.Names}}\t{{.State}}\t{{.Ports}}";
         let program = site.engine.program(["ps", "--all", "--format", format]);
         let answer = site.hand().ask(&program)?;
-        Ok(judge(site, &String::from_utf8_lossy(&answer)))
+        let own = own(site)?;
+        Ok(judge(site, &String::from_utf8_lossy(&answer), &own))
     }
 
     fn apply(&self, _: &Site) -> Result<(), SetupError> {
@@ -24,16 +27,27 @@ impl Step for Rivals {
     }
 }
 
-fn judge(site: &Site, list: &str) -> Vec<Finding> {
-    let (registry, port) = (&site.config.registry, site.config.port);
-    let next = format!("{registry}-next"); // for a moment, while wharf puts another in its place
+/// The containers that have the port for the registry: its own, the one that wharf puts in its place for a
+/// moment, and the nodes of the cluster that it is in.
+fn own(site: &Site) -> Result<BTreeSet<String>, SetupError> {
+    let registry = &site.config.registry;
+    let mut own = BTreeSet::from([registry.clone(), format!("{registry}-next")]);
+    if let Some(cluster) = in_cluster::cluster(site) {
+        let nodes = node::all(site)?.into_iter().filter(|node| node.cluster == cluster);
+        own.extend(nodes.map(|node| node.name().to_owned()));
+    }
+    Ok(own)
+}
+
+fn judge(site: &Site, list: &str, own: &BTreeSet<String>) -> Vec<Finding> {
+    let port = site.config.port;
     let rows = list.lines().filter_map(|line| {
         let mut columns = line.splitn(3, '\t');
         Some((columns.next()?, columns.next()?, columns.next()?))
     });
     let wants = |ports: &str| ports.split(", ").any(|it| publishes(it, port));
     let rivals: Vec<_> = rows
-        .filter(|(name, _, ports)| name != registry && *name != next && wants(ports))
+        .filter(|(name, _, ports)| !own.contains(*name) && wants(ports))
         .map(|(name, state, _)| told(site, name, state))
         .collect();
     match rivals.is_empty() {

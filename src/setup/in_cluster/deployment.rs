@@ -36,6 +36,8 @@ pub(super) enum State {
     Foreign,
     /// There are none.
     Missing,
+    /// The deployment is there, and not what goes with it. What is missing.
+    Lacking(String),
     /// The API server does not answer. In whose words.
     Silent(String),
 }
@@ -48,12 +50,26 @@ pub(super) fn state(site: &Site, head: &Node, goods: &Goods) -> Result<State, Se
     let deployment = own(site, "deployment");
     let get = ["get", &deployment, IN_NAMESPACE, "--ignore-not-found", "-o", "json"];
     match site.engine.look(head.name(), &[&KUBECTL[..], &get].concat()) {
-        Ok(said) => Ok(judge(&said, &made_of(site, goods))),
+        Ok(said) => Ok(match judge(&said, &made_of(site, goods)) {
+            state @ (State::Right | State::Waiting) => {
+                missing(site, head)?.map_or(state, State::Lacking)
+            }
+            state => state,
+        }),
         Err(EngineError::Run(error)) => {
             Ok(State::Silent(error.said()?.lines().last().unwrap_or_default().to_owned()))
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// What the deployment needs and is not there: its claim, and the Service by which it is found.
+fn missing(site: &Site, head: &Node) -> Result<Option<String>, SetupError> {
+    let claim = format!("persistentvolumeclaim/{}", site.config.volume);
+    let needed = [own(site, "service"), claim];
+    let get = ["get", &needed[0], &needed[1], IN_NAMESPACE, "--ignore-not-found", "-o", "name"];
+    let said = site.engine.look(head.name(), &[&KUBECTL[..], &get].concat())?;
+    Ok(needed.into_iter().find(|object| !said.lines().any(|line| line.trim() == object)))
 }
 
 /// Judges what `kubectl get deployment -o json` says, which is nothing where there is nothing.
@@ -104,6 +120,10 @@ pub(super) fn finding(cluster: &str, state: State) -> Option<Finding> {
             .left_to_you("remove it, or rename ours by --registry-name"),
         ),
         State::Missing => fault("has no registry in it", "apply the registry's objects"),
+        State::Lacking(object) => fault(
+            &format!("the registry in it has lost its {object}"),
+            "apply the registry's objects",
+        ),
         State::Silent(words) => Some(
             Finding::fault(cluster, format!("its API server does not answer: {words}"))
                 .left_to_you("run `wharf up` again when it does"),

@@ -107,8 +107,13 @@ fn finding(cluster: &str, state: State) -> Finding {
             )
         }
         State::Silent(words) => {
+            let fix = format!(
+                "run `wharf up` again when it does. One that does not come back after a reboot has to \
+                 be made anew: `kind delete cluster --name {cluster} && wharf up --name {cluster}`; \
+                 the registry keeps its images"
+            );
             Finding::note(cluster, format!("its API server does not answer: {words}"))
-                .left_to_you("run `wharf up` again when it does")
+                .left_to_you(fix)
         }
     }
 }
@@ -268,6 +273,18 @@ mod tests {
         assert_eq!(judged(&other, false), State::Foreign("localhost:5001".into()));
         assert_eq!(judged(&other, true), State::Old(other.clone()));
         assert_eq!(judged("no: [", false), State::Old("no: [".into()));
+    }
+
+    #[test]
+    fn an_api_server_that_stays_away_is_told_with_the_way_out() {
+        let refused = "The connection to the server dev-control-plane:6443 was refused";
+        let (site, _) = site([("podman exec head kubectl", Err(refused.into()))]);
+        let mut head = node::planned("dev", &[Role::ControlPlane]).remove(0);
+        (head.container.name, head.container.id) = ("head".into(), "1".into());
+        let found = finding("dev", state(&site, &head).unwrap());
+        assert!(!found.is_fault() && found.words.contains(refused), "{found:?}");
+        let fix = found.fix.unwrap();
+        assert!(fix.contains("`kind delete cluster --name dev && wharf up --name dev`"), "{fix}");
     }
 
     #[test]

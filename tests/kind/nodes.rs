@@ -160,12 +160,14 @@ fn nodes_with_mirrors_have_them_as_files(ground: &Ground) {
     endpoint = ["http://kind-registry:5000"]
   [plugins."io.containerd.grpc.v1.cri".registry.mirrors."kind-registry:5000"]
     endpoint = ["http://kind-registry:5000"]
+  [plugins."io.containerd.grpc.v1.cri".registry.mirrors."*"]
+    endpoint = ["http://kind-registry:5000"]
 "#;
     succeeds(&mut create(ground, "old", patch));
     let node = ground.nodes("old").remove(0);
     let before = file(ground, &node, CONFIG);
     let said = up(ground, ["--no-cluster"]);
-    assert!(said.contains("mirrors or TLS for docker.io, kind-registry:5000"), "{said}");
+    assert!(said.contains("mirrors or TLS for *, docker.io, kind-registry:5000"), "{said}");
     let now = file(ground, &node, CONFIG);
     assert!(!now.contains("mirrors") && now.contains("discard_unpacked_layers = true"), "{now}");
     let mirror = file(ground, &node, &hosts_toml("docker.io"));
@@ -173,8 +175,11 @@ fn nodes_with_mirrors_have_them_as_files(ground: &Ground) {
 
     push(ground, "library/greeter:1", "by a mirror");
     runs_everywhere(ground, "old", "library/greeter:1", "by a mirror");
-    ground.pull(&node, "docker.io/library/greeter:1").unwrap();
-    assert_eq!(ground.greeting(&node, "docker.io/library/greeter:1"), "by a mirror");
+    // By the mirror of its registry, and by that of all registries that have none.
+    for image in ["docker.io/library/greeter:1", "elsewhere.example/library/greeter:1"] {
+        ground.pull(&node, image).unwrap_or_else(|status| panic!("{image}: {status:?}"));
+        assert_eq!(ground.greeting(&node, image), "by a mirror");
+    }
 
     succeeds(&mut ground.wharf(["down"]));
     assert_eq!(file(ground, &node, CONFIG), before);

@@ -66,22 +66,34 @@ fn owner(site: &Site, port: u16) -> Result<Option<String>, EngineError> {
 }
 
 /// The programs by which engines hold a port that a container of theirs has published.
-const OF_ENGINES: [&str; 6] =
-    ["conmon ", "rootlessport ", "slirp4netns ", "pasta", "docker-proxy ", "gvproxy "];
+const OF_ENGINES: [&str; 5] =
+    ["conmon ", "rootlessport ", "slirp4netns ", "pasta", "docker-proxy "];
 
 /// A process that stands for a container, told as that: it is none of this engine's, as seen by this user.
 fn explained(process: String) -> String {
+    if process.starts_with(GVPROXY) {
+        return format!("{process}, {LEFTOVER}");
+    }
     match OF_ENGINES.iter().any(|program| process.starts_with(program)) {
         true => format!("a container of another engine or another user: {process}"),
         false => process,
     }
 }
 
+/// What forwards the ports of Podman's virtual machine to this one, those of all containers in it.
+const GVPROXY: &str = "gvproxy ";
+/// It may keep the port of a container that is gone, which Podman then calls `proxy already running`.
+const LEFTOVER: &str =
+    "which forwards it to Podman's virtual machine for no container that this engine has";
+
 const AIRPLAY: &str = "macOS's AirPlay Receiver";
 
 fn remedy(owner: &str) -> &'static str {
     match owner {
         AIRPLAY => "turn it off in System Settings, General, AirDrop & Handoff",
+        gvproxy if gvproxy.ends_with(LEFTOVER) => {
+            "have it forget the port: `podman machine stop && podman machine start`"
+        }
         _ => "stop that",
     }
 }
@@ -113,5 +125,15 @@ mod tests {
         assert_eq!(named("p612\ncControlCe\nf8\nf9\n").as_deref(), Some(AIRPLAY));
         assert_eq!(named("p42\ncnginx\nf8\n").as_deref(), Some("nginx (process 42)"));
         assert_eq!(named(""), None);
+    }
+
+    #[test]
+    fn a_port_that_podmans_machine_forwards_still_is_told_as_that() {
+        let owner = process("p77\ncgvproxy\nf9\n").map(explained).unwrap();
+        assert!(owner.starts_with("gvproxy (process 77), which forwards it"), "{owner}");
+        assert!(remedy(&owner).contains("`podman machine stop && podman machine start`"));
+        let owner = explained("docker-proxy (process 78)".into());
+        assert!(owner.starts_with("a container of another engine"), "{owner}");
+        assert_eq!(remedy(&owner), "stop that");
     }
 }

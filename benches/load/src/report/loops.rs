@@ -136,33 +136,35 @@ impl Loops {
     #[must_use]
     pub fn pushes(&self) -> String {
         let ways = [PODMAN, SKOPEO, STREAM, INGEST];
-        let mut table = head(ways.map(|way| way.title), &["podman / stream", "podman / ingest"]);
+        let head = head(ways.map(|way| way.title), &["podman / stream", "podman / ingest"]);
+        let mut rows = String::new();
         for (title, step) in PUSHES {
             let ratios = [STREAM, INGEST].map(|way| self.times(PODMAN, way, step));
-            table.push_str(&self.row(&format!("{title}, s"), &ways, step, SECONDS, &ratios));
+            rows.push_str(&self.row(&format!("{title}, s"), &ways, step, SECONDS, &ratios));
             let none = [None, None];
-            table.push_str(&self.row("– CPU s of the client", &ways, step, CLIENT_CPU, &none));
-            table.push_str(&self.row("– CPU s of the registry", &ways, step, SERVER_CPU, &none));
+            rows.push_str(&self.row("– CPU s of the client", &ways, step, CLIENT_CPU, &none));
+            rows.push_str(&self.row("– CPU s of the registry", &ways, step, SERVER_CPU, &none));
         }
         let megabytes: Value = |taken| taken.bytes.map(|bytes| bytes / 1e6);
         let title = "peak private memory of the client, first push, MB";
-        table.push_str(&self.row(title, &ways, "memory", megabytes, &[None, None]));
-        table
+        rows.push_str(&self.row(title, &ways, "memory", megabytes, &[None, None]));
+        below(head, rows)
     }
 
     /// A node's pulls of the whole image, in Markdown.
     #[must_use]
     pub fn pulls(&self) -> String {
-        let mut table = head(["wharf", "docker-registry"], &["docker-registry / wharf"]);
+        let head = head(["wharf", "docker-registry"], &["docker-registry / wharf"]);
+        let mut rows = String::new();
         for (title, step, client) in PULLS {
             let [ours, theirs] = pulled_from(client);
             let ways = [ours, theirs];
             let ratios = [self.times(theirs, ours, step)];
-            table.push_str(&self.row(&format!("{title}, s"), &ways, step, SECONDS, &ratios));
-            table.push_str(&self.row("– CPU s of the node", &ways, step, NODE_CPU, &[None]));
-            table.push_str(&self.row("– CPU s of the registry", &ways, step, SERVER_CPU, &[None]));
+            rows.push_str(&self.row(&format!("{title}, s"), &ways, step, SECONDS, &ratios));
+            rows.push_str(&self.row("– CPU s of the node", &ways, step, NODE_CPU, &[None]));
+            rows.push_str(&self.row("– CPU s of the registry", &ways, step, SERVER_CPU, &[None]));
         }
-        table
+        below(head, rows)
     }
 
     /// The loop, in Markdown: what a developer waits from a rebuilt layer to a node that has it.
@@ -286,6 +288,11 @@ fn head<const N: usize>(columns: [&str; N], more: &[&str]) -> String {
     line(&cells) + &line(&vec!["---".to_owned(); cells.len()])
 }
 
+/// A table of these rows; a word where there are none.
+fn below(head: String, rows: String) -> String {
+    if rows.is_empty() { "Not measured in this run.\n".to_owned() } else { head + &rows }
+}
+
 /// A line of the list when `ratio`, the peer's time by ours, says that the peer is ahead.
 fn ahead(what: &str, peer: &str, ratio: Option<Ratio>) -> String {
     match ratio {
@@ -342,6 +349,8 @@ mod tests {
         let table = loops.pulls();
         assert!(table.contains("| gzip, of podman push, s | 2.000 | 1.000 | 0.50 |"), "{table}");
         assert!(!table.contains("zstd"), "{table}");
+        let nothing = self::loops(&[]);
+        assert_eq!(nothing.pulls(), "Not measured in this run.\n");
         let section = loops.table();
         assert!(section.contains(&table) && !section.contains("{{"), "{section}");
         assert!(loops.behind().contains("a node's pull, gzip"), "{}", loops.behind());

@@ -166,8 +166,7 @@ fn prove(site: &Site) -> Result<Option<Proof>, SetupError> {
     if !site.receipt.has(&Made::Unproven) {
         return Ok(None);
     }
-    let cannot_push = in_cluster::cluster(site).is_some() && in_cluster::host_port(site)?.is_none();
-    let proof = match node::running(site)?.is_empty() || cannot_push {
+    let proof = match node::running(site)?.is_empty() || in_cluster::is_out_of_reach(site)? {
         true => None,
         false => Some(proof_after_repair(site)?),
     };

@@ -87,6 +87,14 @@ pub fn host_port(site: &Site) -> Result<Option<u16>, SetupError> {
     Ok(ports.map(|publication| publication.port).next())
 }
 
+/// Whether it is in a cluster to which no port of the host leads: nothing can be pushed to it from here.
+///
+/// # Errors
+/// The engine cannot be asked.
+pub fn is_out_of_reach(site: &Site) -> Result<bool, SetupError> {
+    Ok(cluster(site).is_some() && host_port(site)?.is_none())
+}
+
 /// Where a node finds it, as a URL; none if there is no registry in a cluster.
 pub fn target(site: &Site, node: &Node) -> Option<String> {
     let cluster = cluster(site)?;

@@ -255,4 +255,12 @@ fn without_its_port(ground: &Ground) {
     push(ground, &registry);
     runs_everywhere(ground, "kind-registry:5000");
     runs_everywhere(ground, "localhost:30500");
+
+    // Whoever has the port that a registry would have is in nobody's way, and no proof can be pushed.
+    let publish = format!("127.0.0.1:{}:80", ground.port());
+    let run = ["run", "--detach", "--name", "rival", "--publish", &publish, "--entrypoint=sleep"];
+    command::run(ground.podman(run).args([NODE_IMAGE, "600"]));
+    let doctor = command::output(ground.wharf(["doctor"]).arg("--pull"));
+    let words = command::words(&doctor);
+    assert!(doctor.status.success() && words.contains("a tiny image: was not tried"), "{words}");
 }

@@ -1,5 +1,5 @@
 //! `wharf up` and `wharf down` as a whole: from nothing to programs that run on every node, and back; twice;
-//! only told; without Kind; killed at every step.
+//! only told; without Kind; several clusters, and several registries; killed at every step.
 
 use serde_json::Value;
 
@@ -7,7 +7,8 @@ use crate::Run;
 use crate::command;
 use crate::ground::{Ground, NODE_IMAGE};
 use crate::inventory::Inventory;
-use crate::watched::Moment;
+use crate::machine;
+use crate::watched::{Call, Moment};
 
 pub(crate) fn trials() -> Vec<(&'static str, Run)> {
     vec![
@@ -19,6 +20,7 @@ pub(crate) fn trials() -> Vec<(&'static str, Run)> {
         ("killed_while_kind_works_the_next_run_ends_the_same", killed_while_kind_works),
         ("down_leaves_what_it_did_not_make", down_leaves_what_it_did_not_make),
         ("several_clusters_have_one_registry", several_clusters_have_one_registry),
+        ("two_registries_stand_side_by_side", two_registries_stand_side_by_side),
     ]
 }
 
@@ -50,7 +52,13 @@ fn push(ground: &Ground, image: &str, greeting: &str, road: &str) {
 
 /// The checks of the doctor that found a fault; none if all is well.
 fn faults(ground: &Ground) -> Vec<String> {
-    let output = command::output(&mut ground.wharf(["doctor", "--json"]));
+    faults_of(ground, "kind-registry")
+}
+
+/// The same of the setup of one registry.
+fn faults_of(ground: &Ground, registry: &str) -> Vec<String> {
+    let doctor = ["doctor", "--json", "--registry-name", registry];
+    let output = command::output(&mut ground.wharf(doctor));
     let said: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", command::words(&output)));
     let mut faults = Vec::new();
@@ -100,13 +108,15 @@ fn from_nothing_to_a_running_program_and_back(ground: &Ground) {
         "+ image localhost/wharf:",
         "+ file .local/state/wharf/setup-kind-registry.json", // which says so
     ];
-    // `wharf push` remembers digests, and Kind keeps its kubeconfig.
-    let own =
-        ["+ file .cache", "+ file .kube/config", "+ image localhost/<none>", "+ image <none>"];
-    but_for(&before, &ground.inventory(), &kept, &own);
+    but_for(&before, &ground.inventory(), &kept, &NOT_OURS);
     command::run(&mut ground.wharf(["down", "--data", "--image"]));
-    but_for(&before, &ground.inventory(), &[], &own);
+    but_for(&before, &ground.inventory(), &[], &NOT_OURS);
 }
+
+/// What may stay: `wharf push` remembers digests, Kind keeps its kubeconfig, and Podman what an image was
+/// built of.
+const NOT_OURS: [&str; 4] =
+    ["+ file .cache", "+ file .kube/config", "+ image localhost/<none>", "+ image <none>"];
 
 /// The machine is as it was, but for what must have come, and what may have.
 #[track_caller]
@@ -151,17 +161,42 @@ fn a_dry_run_tells_what_would_be_done(ground: &Ground) {
     ] {
         assert!(told.contains(expected), "no `{expected}` in\n{told}");
     }
-    // What is really done then is what was told, up to the order of the nodes.
-    command::run(&mut ground.up(["--workers", "1"]));
-    for program in ["podman network create", "podman load", "podman run"] {
-        let done = ground.changes().into_iter().find(|call| call.to_string().starts_with(program));
-        let done = done.unwrap_or_else(|| panic!("no {program} was done")).to_string();
-        // The secret that is made then has a name of its own.
-        let of_secret = |word: &&str| word.contains("kind-registry-ingest-");
-        let words: Vec<_> = done.split_whitespace().filter(|word| !of_secret(word)).collect();
-        let is_told = told.lines().any(|line| words.iter().all(|word| line.contains(word)));
-        assert!(is_told, "{done} was not told in\n{told}");
+    let output = command::output(&mut ground.up(["--verbose", "--workers", "1"]));
+    let words = command::words(&output);
+    assert!(output.status.success(), "{words}");
+    let done: Vec<_> = ground.changes().into_iter().filter(|it| it.caller == "wharf").collect();
+    assert!(done.len() > 12, "{done:#?}");
+    for call in &done {
+        assert!(is_shown(call, &words, "+ "), "-v did not show {call} in\n{words}");
+        // The proof is no part of what will stand.
+        let is_proof = call.arguments.iter().any(|word| word == "crictl");
+        assert!(is_proof || is_shown(call, &told, ""), "{call} was not told in\n{told}");
     }
+}
+
+/// Whether a call is one of those that are shown, each after a sign and with every word, but for the number
+/// that a secret is given.
+fn is_shown(call: &Call, shown: &str, sign: &str) -> bool {
+    let words = std::iter::once(&call.program).chain(&call.arguments).map(String::as_str);
+    let line = unnumbered(&shlex::try_join(words).expect("no zero byte in it"));
+    let shown = unnumbered(&format!("\n{shown}\n"));
+    let beginnings = ["", "KIND_EXPERIMENTAL_PROVIDER=podman "];
+    // What it reads comes after it.
+    let ends = ["\n", " <"];
+    let forms = beginnings.iter().flat_map(|it| ends.map(|end| format!("\n{sign}{it}{line}{end}")));
+    forms.into_iter().any(|form| shown.contains(&form))
+}
+
+/// A text without the numbers of secrets.
+fn unnumbered(text: &str) -> String {
+    const NAME: &str = "kind-registry-ingest-";
+    let mut parts = text.split(NAME);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        // A dry run makes none, and shows a word in its place.
+        let rest = part.strip_prefix("HASH");
+        text + NAME + rest.unwrap_or(part.trim_start_matches(|it: char| it.is_ascii_hexdigit()))
+    })
 }
 
 fn without_kind_there_is_a_registry(ground: &Ground) {
@@ -258,4 +293,52 @@ fn several_clusters_have_one_registry(ground: &Ground) {
     command::run(&mut ground.kind(["create", "cluster", "--name", "two", "--image", NODE_IMAGE]));
     command::run(&mut ground.up(["--no-cluster"]));
     runs_everywhere(ground, "two", "shared:1", "for both");
+}
+
+fn two_registries_stand_side_by_side(ground: &Ground) {
+    let before = ground.inventory();
+    command::run(&mut ground.up([]));
+    let port = machine::free_port().to_string();
+    command::run(&mut ground.wharf(["up", "--registry-name", "other", "--port", &port]));
+    push(ground, "first:1", "by the first", "stream");
+    let host = format!("localhost:{port}");
+    ground.build_greeter("localhost/second:1", "by the second");
+    let send = ["push", "--quiet", "--registry", &host, "--pod-registry", "other:5000", "second:1"];
+    assert_eq!(command::run(&mut ground.wharf(send)), "other:5000/second:1");
+    command::run(&mut ground.podman(["rmi", "localhost/second:1"]));
+
+    let node = "mcp-cluster-control-plane";
+    let second_runs = || {
+        for name in ["other:5000/second:1", &format!("{host}/second:1")] {
+            ground.pull(node, name).unwrap_or_else(|status| panic!("{name}: {status:?}"));
+            assert_eq!(ground.greeting(node, name), "by the second", "{name}");
+            ground.containerd(node).remove(name);
+        }
+    };
+    runs_everywhere(ground, "mcp-cluster", "first:1", "by the first");
+    second_runs();
+    for registry in ["kind-registry", "other"] {
+        assert_eq!(faults_of(ground, registry), [""; 0]);
+    }
+    let both = ground.inventory();
+    let volumes = ["+ volume kind-registry-data", "+ volume other-data"];
+    let changes = before.changes(&both);
+    assert!(volumes.iter().all(|it| changes.iter().any(|change| change == it)), "{changes:#?}");
+
+    // The first, which made the network and the image, goes as far as the second does not need it.
+    command::run(&mut ground.wharf(["down", "--data", "--image"]));
+    let gone =
+        ["- container kind-registry", "- volume kind-registry-data", "- secret kind-registry-"];
+    let receipts = ["~ file .local/state/wharf/setup-"];
+    both.assert_same(&ground.inventory(), &[&gone[..], &receipts].concat());
+    second_runs();
+    // To tools a cluster names one registry: the second one's turn comes with its next run.
+    let faults = faults_of(ground, "other");
+    assert!(faults.len() == 1 && faults[0].contains("local-registry-hosting"), "{faults:#?}");
+    command::run(&mut ground.wharf(["up", "--registry-name", "other"]));
+    assert_eq!(faults_of(ground, "other"), [""; 0]);
+
+    command::run(&mut ground.wharf(["down", "--registry-name", "other", "--data"]));
+    command::run(&mut ground.wharf(["down", "--delete-cluster", "--image"]));
+    but_for(&before, &ground.inventory(), &[], &NOT_OURS);
 }

@@ -14,6 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 /// One call of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Call {
+    /// The program that made it, as `wharf`, or `kind`, which calls podman itself.
+    pub(crate) caller: String,
     /// `podman`, `kind` or `kubectl`.
     pub(crate) program: String,
     /// The words after it.
@@ -125,8 +127,8 @@ fn read(file: &Path) -> Call {
     let text = String::from_utf8(fs::read(file).unwrap()).unwrap();
     let mut words = text.split_terminator('\0').map(str::to_owned);
     let changes = words.next().unwrap() == "changes";
-    let program = words.next().unwrap();
-    Call { program, arguments: words.collect(), changes }
+    let (caller, program) = (words.next().unwrap(), words.next().unwrap());
+    Call { caller, program, arguments: words.collect(), changes }
 }
 
 /// Kills a process and everything below it, as the end of a session does: all are stopped first, so

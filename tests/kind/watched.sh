@@ -83,7 +83,8 @@ exec 9>>"$watched/lock"
 flock 9
 number=$(($(cat "$watched/number") + 1))
 echo $number >"$watched/number"
-printf '%s\0' $effect "$program" "$@" >"$watched/calls/$number"
+read -r caller <"/proc/$PPID/comm"
+printf '%s\0' $effect "$caller" "$program" "$@" >"$watched/calls/$number"
 moment=
 if [ $effect = changes ]; then
     change=$(($(cat "$watched/change") + 1))

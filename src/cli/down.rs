@@ -9,7 +9,7 @@ use crate::failure::{Failure, told as told_of};
 use crate::report::Report;
 use crate::setup::config::Removal;
 use crate::setup::receipt::Made;
-use crate::setup::{Config, steps};
+use crate::setup::{Config, proof, steps};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,7 +50,7 @@ pub fn run(args: DownArgs, report: &Report) -> Result<(), Failure> {
     let site = args.setup.site(config, args.dry_run, report)?;
     let before = site.receipt.made();
     // What cannot be taken down keeps nothing else standing.
-    let mut failures = Vec::new();
+    let mut failures: Vec<_> = proof::undo(&site).err().into_iter().collect();
     for step in steps().iter().rev() {
         failures.extend(step.undo(&site).err());
     }

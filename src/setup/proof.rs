@@ -11,6 +11,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::node::{self, count};
+use super::receipt::Made;
 use super::{SetupError, Site};
 use probe::Probe;
 
@@ -122,4 +123,18 @@ pub fn prove(site: &Site) -> Result<Proof, SetupError> {
     runtime.block_on(probe.remove_all()).map_err(failed("remove"))?;
     site.hand().forget();
     Ok(Proof { pulls: pulls?.concat() })
+}
+
+/// Takes away what a run left on the nodes that was killed in the middle of a proof. What it left in the
+/// registry goes with that, or with the next proof.
+///
+/// # Errors
+/// An engine does not start programs in nodes.
+pub fn undo(site: &Site) -> Result<(), SetupError> {
+    if !site.receipt.has(&Made::Unproven) {
+        return Ok(());
+    }
+    let nodes = node::running(site)?;
+    node::on_each(&nodes, |node| probe::forget_left(site, node))?;
+    Ok(())
 }

@@ -65,6 +65,7 @@ mod host;
 mod in_cluster;
 mod ingest;
 mod inventory;
+mod killed;
 mod load;
 #[path = "../stage/machine.rs"]
 mod machine;
@@ -92,14 +93,13 @@ fn shares() -> Vec<Vec<(&'static str, Run)>> {
     let mut faults = faults::trials();
     let more_faults = faults.split_off(faults.len() / 2);
     vec![
-        faults,
+        [faults, fixture::trials(), host::trials()].concat(),
         [more_faults, load::trials()].concat(),
-        [up::trials(), fixture::trials()].concat(),
+        [up::trials(), killed::trials()].concat(),
         [
             bench::trials(),
             first_run::trials(),
             in_cluster::trials(),
-            host::trials(),
             ingest::trials(),
             nodes::trials(),
             registry::trials(),

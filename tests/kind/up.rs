@@ -1,5 +1,5 @@
 //! `wharf up` and `wharf down` as a whole: from nothing to programs that run on every node, and back; twice;
-//! only told; without Kind; several clusters, and several registries; killed at every step.
+//! only told; without Kind; several clusters, and several registries.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::command;
 use crate::ground::{Ground, NODE_IMAGE};
 use crate::inventory::Inventory;
 use crate::machine;
-use crate::watched::{Call, Moment};
+use crate::watched::Call;
 
 pub(crate) fn trials() -> Vec<(&'static str, Run)> {
     vec![
@@ -16,8 +16,6 @@ pub(crate) fn trials() -> Vec<(&'static str, Run)> {
         ("up_again_changes_nothing", up_again_changes_nothing),
         ("a_dry_run_tells_what_would_be_done", a_dry_run_tells_what_would_be_done),
         ("without_kind_there_is_a_registry", without_kind_there_is_a_registry),
-        ("killed_at_any_step_the_next_run_ends_the_same", killed_at_any_step),
-        ("killed_while_kind_works_the_next_run_ends_the_same", killed_while_kind_works),
         ("down_leaves_what_it_did_not_make", down_leaves_what_it_did_not_make),
         ("several_clusters_have_one_registry", several_clusters_have_one_registry),
         ("two_registries_stand_side_by_side", two_registries_stand_side_by_side),
@@ -30,7 +28,7 @@ fn names(ground: &Ground, image: &str) -> [String; 2] {
 }
 
 /// Pulls an image on every node under both names, runs its program, and forgets it.
-fn runs_everywhere(ground: &Ground, cluster: &str, image: &str, greeting: &str) {
+pub(crate) fn runs_everywhere(ground: &Ground, cluster: &str, image: &str, greeting: &str) {
     for node in ground.nodes(cluster) {
         for name in names(ground, image) {
             ground.pull(&node, &name).unwrap_or_else(|status| panic!("{node}: {name}: {status:?}"));
@@ -41,7 +39,7 @@ fn runs_everywhere(ground: &Ground, cluster: &str, image: &str, greeting: &str) 
 }
 
 /// Builds an image, pushes it by a road, and returns its name without a registry.
-fn push(ground: &Ground, image: &str, greeting: &str, road: &str) {
+pub(crate) fn push(ground: &Ground, image: &str, greeting: &str, road: &str) {
     ground.build_greeter(&format!("localhost/{image}"), greeting);
     let registry = ground.registry();
     let push = ["push", "--quiet", "--via", road, "--registry", &registry, image];
@@ -51,7 +49,7 @@ fn push(ground: &Ground, image: &str, greeting: &str, road: &str) {
 }
 
 /// The checks of the doctor that found a fault; none if all is well.
-fn faults(ground: &Ground) -> Vec<String> {
+pub(crate) fn faults(ground: &Ground) -> Vec<String> {
     faults_of(ground, "kind-registry")
 }
 
@@ -115,12 +113,12 @@ fn from_nothing_to_a_running_program_and_back(ground: &Ground) {
 
 /// What may stay: `wharf push` remembers digests, Kind keeps its kubeconfig, and Podman what an image was
 /// built of.
-const NOT_OURS: [&str; 4] =
+pub(crate) const NOT_OURS: [&str; 4] =
     ["+ file .cache", "+ file .kube/config", "+ image localhost/<none>", "+ image <none>"];
 
 /// The machine is as it was, but for what must have come, and what may have.
 #[track_caller]
-fn but_for(before: &Inventory, after: &Inventory, must: &[&str], may: &[&str]) {
+pub(crate) fn but_for(before: &Inventory, after: &Inventory, must: &[&str], may: &[&str]) {
     let mut changes = before.changes(after);
     changes.retain(|change| !may.iter().any(|may| change.starts_with(may)));
     for must in must {
@@ -207,61 +205,6 @@ fn without_kind_there_is_a_registry(ground: &Ground) {
     let words = command::words(&output);
     assert!(words.contains("kind") && words.contains("go install sigs.k8s.io/kind"), "{words}");
     push(ground, "alone:1", "without a cluster", "stream");
-}
-
-/// The state that `up` is to end in, without what differs from run to run.
-fn state(ground: &Ground, cluster: &str) -> String {
-    let mut status: Value =
-        serde_json::from_str(&command::run(&mut ground.wharf(["status", "--json"]))).unwrap();
-    status["registry"]["usage"] = Value::Null;
-    let mut state = status.to_string();
-    for node in ground.nodes(cluster) {
-        state += &ground.on_node(&node, "cat /etc/containerd/certs.d/*/hosts.toml");
-    }
-    state
-}
-
-fn killed_at_any_step(ground: &Ground) {
-    // Kind's own steps are the next trial's.
-    let create = ["create", "cluster", "--name", "dev", "--image", NODE_IMAGE];
-    let options = ["--name", "dev"];
-    command::run(&mut ground.kind(create));
-    command::run(&mut ground.up(options));
-    let whole = state(ground, "dev");
-    let all = ground.port();
-    for step in 1.. {
-        command::run(&mut ground.wharf(["down", "--data", "--image"]));
-        let Some(ended) = ground.interrupt(&mut ground.up(options), Moment::After(step)) else {
-            let again = command::output(&mut ground.up(options));
-            assert!(again.status.success(), "after step {step}: {}", command::words(&again));
-            assert_eq!(state(ground, "dev"), whole, "after step {step}");
-            assert_eq!(faults(ground), [""; 0], "after step {step}");
-            continue;
-        };
-        assert!(ended.status.success(), "{}", command::words(&ended));
-        assert!(step > 8, "only {step} steps were there to be killed at");
-        break;
-    }
-    assert_eq!(ground.port(), all);
-    push(ground, "after:1", "after it all", "stream");
-    runs_everywhere(ground, "dev", "after:1", "after it all");
-}
-
-fn killed_while_kind_works(ground: &Ground) {
-    let options = ["--name", "dev", "--workers", "1", "--no-ingest"];
-    command::run(&mut ground.up(options));
-    let whole = state(ground, "dev");
-    let calls = ground.changes();
-    let begin = 1 + calls.iter().position(|it| it.program == "kind").expect("kind was called");
-    // In the middle of its work: the first node stands, it is being set up, it is about to join.
-    for step in [begin + 2, begin + 6, begin + 12] {
-        command::run(&mut ground.wharf(["down", "--delete-cluster"]));
-        let ended = ground.interrupt(&mut ground.up(options), Moment::Before(step));
-        assert!(ended.is_none(), "step {step} is not in the middle");
-        command::run(&mut ground.up(options));
-        assert_eq!(state(ground, "dev"), whole, "after step {step}");
-        assert_eq!(ground.nodes("dev").len(), 2, "after step {step}");
-    }
 }
 
 fn down_leaves_what_it_did_not_make(ground: &Ground) {

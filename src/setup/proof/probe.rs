@@ -97,10 +97,7 @@ impl Probe {
 
     /// Pulls by each name, once what killed runs left on the node is gone.
     pub(super) fn pull_on(&self, site: &Site, node: &Node) -> Result<Vec<Pull>, SetupError> {
-        let left = node::images(site, node);
-        for tag in left.iter().flat_map(|image| &image.repo_tags).filter(|tag| is_a_probe(tag)) {
-            site.hand().act(&crictl(site, node, &["rmi", tag]))?;
-        }
+        forget_left(site, node)?;
         let pull = |registry: String| {
             let failure = self.pull(site, node, &registry)?;
             Ok(Pull { node: node.name().to_owned(), registry, failure })
@@ -135,6 +132,15 @@ impl Probe {
         site.hand().act(&crictl(&["rmi", &image]))?;
         Ok(failure)
     }
+}
+
+/// Removes from a node the probes that killed runs left there.
+pub(super) fn forget_left(site: &Site, node: &Node) -> Result<(), SetupError> {
+    let left = node::images(site, node);
+    for tag in left.iter().flat_map(|image| &image.repo_tags).filter(|tag| is_a_probe(tag)) {
+        site.hand().act(&crictl(site, node, &["rmi", tag]))?;
+    }
+    Ok(())
 }
 
 fn crictl(site: &Site, node: &Node, words: &[&str]) -> Program {

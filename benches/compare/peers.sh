@@ -65,7 +65,8 @@ get_zot() {
         if ! CGO_ENABLED=0 GOEXPERIMENT=jsonv2 GOBIN=$folder GOFLAGS='-buildvcs=false -trimpath' \
             go install -tags containers_image_openpgp -ldflags='-s -w' \
             "zotregistry.dev/zot/v2/cmd/zot@$zot_version" >"$work/zot.build" 2>&1; then
-            trouble zot "not measured, $zot_version cannot be got: $(grep -v '^[[:space:]]*server response' "$work/zot.build" | tail -1)"
+            # Its last line is the reason; the address before it is of where this machine looked.
+            trouble zot "not measured, \`go install\` cannot get $zot_version: $(grep -v '^[[:space:]]*server response' "$work/zot.build" | tail -1 | sed 's/.*: //')"
             return
         fi
     fi

@@ -191,15 +191,7 @@ impl Hand {
     /// It cannot be written.
     pub fn write(&self, path: &Path, text: &str, mode: u32) -> Result<(), FileError> {
         let failed = |source| FileError { verb: "write", path: path.to_owned(), source };
-        let line = format!(
-            "# writes {}{}",
-            path.display(),
-            match mode & 0o077 {
-                0 => String::new(), // a secret
-                _ => shown_input(text.as_bytes()),
-            }
-        );
-        self.changing(line, (), || put(path, text, mode)).map_err(failed)
+        self.changing(shown_file(path, text, mode), (), || put(path, text, mode)).map_err(failed)
     }
 
     /// The same for wharf's own books, which are no part of the setup and never shown.
@@ -354,6 +346,18 @@ impl Display for Planned {
 /// The most that is shown of an input, in bytes.
 const INPUT_SHOWN_MAX: usize = 4 << 10;
 
+/// The shell's words for a file that is written with its folders; of a secret, and of a large file, that it
+/// is written.
+fn shown_file(path: &Path, text: &str, mode: u32) -> String {
+    let input = shown_input(text.as_bytes());
+    if mode & 0o077 == 0 || input.is_empty() {
+        return format!("# writes {}", path.display());
+    }
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mkdir = Program::new("mkdir", [Path::new("-p"), folder]);
+    format!("{} && {}{input}", mkdir.line(), Program::new("tee", [path]).line())
+}
+
 /// An input as a shell's here-document; nothing of a large one.
 fn shown_input(input: &[u8]) -> String {
     match str::from_utf8(input) {
@@ -371,6 +375,18 @@ mod tests {
 
     fn asks(hand: &Hand, words: &[&str]) -> Result<Vec<u8>, RunError> {
         hand.ask(&Program::new("podman", words))
+    }
+
+    #[test]
+    fn a_file_is_shown_as_a_shell_writes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some where/50-it's.conf");
+        let text = "[[registry]]\nlocation = \"localhost:5000\"\n";
+        let line = shown_file(&path, text, 0o644);
+        let done = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
+        assert!(done.status.success(), "{line}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        assert_eq!(shown_file(Path::new("/a/secret"), text, 0o600), "# writes /a/secret");
     }
 
     #[test]

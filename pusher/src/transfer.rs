@@ -123,6 +123,7 @@ impl<'a> Transfer<'a> {
         let wait = self.config.retry.wait(tries, &error).filter(|_| !nobody_there);
         let Some(wait) = wait else { return Err(error) };
         self.events.tell(Event::Retrying { digest, reason: error.to_string() });
+        // The pause that the registry asked for, or that grows with the tries: nothing is polled.
         tokio::time::sleep(wait).await;
         Ok(())
     }

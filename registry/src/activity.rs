@@ -167,6 +167,7 @@ impl Activity {
         loop {
             self.begun.notified().await;
             while self.tell_quiet(Instant::now()) > 0 {
+                // Quiet is the absence of requests, which only time can show.
                 tokio::time::sleep(QUIET / 4).await;
             }
         }

@@ -252,6 +252,7 @@ async fn next_connection(listener: &TcpListener) -> (tokio::net::TcpStream, Sock
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!("cannot accept a connection, trying again: {error}");
+                // Out of descriptors, say: the connection still waits, and asking at once would spin.
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -44,6 +44,7 @@ fn wait_for_answer(target: &Target, started: Instant) -> Result<Duration, LoadEr
         if answers(target) {
             return Ok(started.elapsed());
         }
+        // Any server is measured from outside, and nothing tells when a port begins to listen.
         std::thread::sleep(ASK_EVERY);
     }
     Err(LoadError::Overtime { limit: START_MAX })
@@ -72,6 +73,7 @@ fn end(mut child: Child) {
         if !matches!(child.try_wait(), Ok(None)) {
             return;
         }
+        // The clock has stopped, and the system has no wait for a process that ends by itself.
         std::thread::sleep(Duration::from_millis(5));
     }
     let _ = child.kill();

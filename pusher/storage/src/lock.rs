@@ -44,6 +44,7 @@ impl ReadLock {
             match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole)) {
                 Ok(_) => return Some(Self { _file: file }),
                 Err(Errno::EAGAIN | Errno::EACCES) if Instant::now() < deadline => {
+                    // The call that waits for a lock (F_OFD_SETLKW) knows no time limit.
                     std::thread::sleep(POLL);
                 }
                 Err(_) => return None,

@@ -81,6 +81,7 @@ pub(crate) fn told(error: &Error) -> String {
 pub(crate) async fn until(mut is_so: impl FnMut() -> bool) {
     tokio::time::timeout(PATIENCE, async {
         while !is_so() {
+            // What is waited for is another program's state, which tells nobody that it changed.
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     })

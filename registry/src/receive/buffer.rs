@@ -13,7 +13,7 @@ use memmap2::MmapMut;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Size of a buffer: 256 KiB. Each one that is full wakes two lanes, so that half the size is twice the
-/// wakings, a tenth of what a push costs.
+/// wakings.
 pub(super) const BUFFER_BYTES: usize = 256 << 10;
 
 /// Buffers of all uploads together: 8 MiB.

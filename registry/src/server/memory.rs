@@ -62,6 +62,7 @@ impl ConnectionMemory {
         loop {
             self.crowd_left.notified().await;
             while self.ended.swap(0, Ordering::Relaxed) > 0 {
+                // Connections of a crowd end one by one: trimming after each would stall the rest.
                 tokio::time::sleep(CROWD_TIME).await;
                 // It ends by itself, and nothing depends on it.
                 _ = tokio::task::spawn_blocking(trim).await;

@@ -72,6 +72,7 @@ impl Phase {
                 Some(deadline) => deadline.min(next_look),
                 None => next_look,
             };
+            // A deadline: dropped with the connection, and looked at anew as phases change unseen.
             tokio::time::sleep_until(wake.into()).await;
         }
     }

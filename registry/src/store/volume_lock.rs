@@ -58,6 +58,7 @@ impl VolumeLock {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
                 Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => {
+                    // flock waits without a time limit, or not at all. Nothing is served yet.
                     std::thread::sleep(POLL);
                 }
                 Err(rustix::io::Errno::WOULDBLOCK) => {

@@ -12,6 +12,7 @@ use wharf_oci::{Algorithm, Descriptor, Digest, Manifest, RepositoryName, Tag};
 
 use crate::registry::Floor;
 use crate::store::error::StoreError;
+use crate::store::readers::read_each;
 use crate::store::revision::Revision;
 
 /// The memory that all indexes together may take: 24 MiB.
@@ -279,26 +280,23 @@ fn read_tags(
     floor: &Floor,
     name: &RepositoryName,
 ) -> Result<(BTreeMap<Tag, Digest>, HashSet<Digest>), StoreError> {
-    let mut readable: HashMap<Digest, bool> = HashMap::new();
-    let mut tags = BTreeMap::new();
-    for (tag, digest) in floor.store.tags(name)? {
-        let is_readable = match readable.get(&digest) {
-            Some(known) => *known,
-            None => {
-                let revision = floor.store.revision(name, &digest)?;
-                let size = match revision {
-                    Some(revision) => floor.store.blob_size(&revision.stored)?,
-                    None => None,
-                };
-                *readable.entry(digest).or_insert(size.is_some())
-            }
-        };
-        if is_readable {
-            tags.insert(tag, digest);
-        }
-    }
-    readable.retain(|_, is_readable| !*is_readable);
-    Ok((tags, readable.into_keys().collect()))
+    let mut tags: BTreeMap<Tag, Digest> = floor.store.tags(name)?.into_iter().collect();
+    let pointed_at: HashSet<Digest> = tags.values().copied().collect();
+    let pointed_at: Vec<Digest> = pointed_at.into_iter().collect();
+    let readable = read_each(&pointed_at, |digest| is_readable(floor, name, digest))?;
+    let dangling: HashSet<Digest> = pointed_at
+        .into_iter()
+        .zip(readable)
+        .filter_map(|(digest, is_readable)| (!is_readable).then_some(digest))
+        .collect();
+    tags.retain(|_, digest| !dangling.contains(digest));
+    Ok((tags, dangling))
+}
+
+/// Whether the manifest can be read in the repository.
+fn is_readable(floor: &Floor, name: &RepositoryName, digest: &Digest) -> Result<bool, StoreError> {
+    let Some(revision) = floor.store.revision(name, digest)? else { return Ok(false) };
+    Ok(floor.store.blob_size(&revision.stored)?.is_some())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

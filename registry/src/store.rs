@@ -28,6 +28,7 @@ mod link;
 mod mapping;
 mod mappings;
 mod mount;
+pub(crate) mod readers;
 mod regular;
 pub(crate) mod repository;
 pub(crate) mod revision;

@@ -7,21 +7,16 @@ use wharf_oci::{Algorithm, NAME_LENGTH_MAX, RepositoryName};
 
 use super::Store;
 use super::error::{StoreError, present};
+use super::readers::read_each;
 
 impl Store {
     /// Every repository with at least one manifest revision, in byte order of its name.
     ///
     /// registry:2 2.x lists by `_layers` and 3.x by `_manifests`; wharf lists what can be pulled.
     pub(crate) fn repositories(&self) -> Result<Vec<RepositoryName>, StoreError> {
-        let mut names = self.repository_names()?;
-        let mut failed = None;
-        names.retain(|name| {
-            self.has_revisions(name).unwrap_or_else(|error| {
-                failed.get_or_insert(error);
-                false
-            })
-        });
-        failed.map_or(Ok(names), Err)
+        let names = self.repository_names()?;
+        let hold = read_each(&names, |name| self.has_revisions(name))?;
+        Ok(names.into_iter().zip(hold).filter_map(|(name, holds)| holds.then_some(name)).collect())
     }
 
     /// Whether anything can be pulled from the repository.

@@ -13,6 +13,7 @@ use wharf_oci::{Algorithm, Digest, RepositoryName};
 use super::Store;
 use super::blob::is_address;
 use super::error::StoreError;
+use super::readers::read_each;
 
 /// A manifest of a repository, by the name it was pushed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +39,14 @@ impl Store {
     pub(crate) fn revisions(&self, name: &RepositoryName) -> Result<Vec<Revision>, StoreError> {
         let mut found: Vec<Revision> = Vec::new();
         for algorithm in [Algorithm::Sha512, Algorithm::Sha256] {
-            for hex in self.entries(&self.layout.revisions(name, algorithm))? {
-                let Ok(digest) = format!("{algorithm}:{hex}").parse() else { continue };
-                let Some(revision) = self.revision(name, &digest)? else { continue };
-                found.push(revision);
-            }
+            let entries = self.entries(&self.layout.revisions(name, algorithm))?;
+            let digests: Vec<Digest> = entries
+                .iter()
+                .filter_map(|hex| format!("{algorithm}:{hex}").parse().ok())
+                .collect();
+            found.extend(
+                read_each(&digests, |digest| self.revision(name, digest))?.into_iter().flatten(),
+            );
         }
         // A sha256 beside a sha512 of the same bytes is that one's second link.
         let by_sha512: std::collections::HashSet<Digest> = found

@@ -7,6 +7,7 @@ use wharf_oci::{Digest, RepositoryName, Tag};
 
 use super::Store;
 use super::error::{StoreError, present};
+use super::readers::read_each;
 
 impl Store {
     /// What the tag points at, in the algorithm it was put with; `None` for no tag, and for one
@@ -51,13 +52,12 @@ impl Store {
 
     /// Every tag of the repository that points somewhere, in byte order.
     pub(crate) fn tags(&self, name: &RepositoryName) -> Result<Vec<(Tag, Digest)>, StoreError> {
-        let mut found = Vec::new();
-        for entry in self.entries(&self.layout.tags(name))? {
-            let Ok(tag) = entry.parse::<Tag>() else { continue };
-            if let Some(digest) = self.tag(name, &tag)? {
-                found.push((tag, digest));
-            }
-        }
+        let entries = self.entries(&self.layout.tags(name))?;
+        let tags: Vec<Tag> = entries.iter().filter_map(|entry| entry.parse().ok()).collect();
+        let digests = read_each(&tags, |tag| self.tag(name, tag))?;
+        let found = tags.into_iter().zip(digests);
+        let mut found: Vec<_> =
+            found.filter_map(|(tag, digest)| digest.map(|digest| (tag, digest))).collect();
         found.sort_unstable();
         Ok(found)
     }

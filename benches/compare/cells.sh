@@ -26,12 +26,12 @@ each_round() { # ROUNDS FUNCTION SERVER…
 }
 
 measure_pull() {
-    local server what size clients bytes
+    local server what size clients bytes senders
     pull_round() {
         measure "$1" "$2" "{size: $(bytes $size)}" pull --repository "bench/$what" \
             --digest "$(digest "$1" "bench/$what" '.layers[0]')" --clients $clients --bytes $bytes
     }
-    for server in "${registries[@]}" nginx; do # once unmeasured: the bytes are right, and in memory
+    for server in "${registries[@]}" nginx sender-copy sender-sendfile; do # once unmeasured: the bytes are right, and in memory
         "$load" pull --registry "127.0.0.1:${port[$server]}" --label warm-up --verify --repository bench/large \
             --digest "$(digest "$server" bench/large '.layers[0]')" --bytes $large >/dev/null 2>"$work/said" ||
             trouble "$server" "pull: $(tail -1 "$work/said")"
@@ -39,9 +39,12 @@ measure_pull() {
     for what in large medium piece; do
         case $what in large) size=1GiB ;; medium) size=100MiB ;; piece) size=1MiB ;; esac
         for clients in 1 8 64; do
-            bytes=$pull_less
-            [[ $what != large ]] || { bytes=$pull_many && ((clients > 1)) || bytes=$pull_one; }
-            each_round "$rounds" pull_round "${registries[@]}" nginx
+            bytes=$pull_less senders=()
+            if [[ $what == large ]]; then
+                bytes=$pull_many senders=(sender-copy sender-sendfile)
+                ((clients > 1)) || bytes=$pull_one
+            fi
+            each_round "$rounds" pull_round "${registries[@]}" nginx "${senders[@]}"
         done
     done
 }
@@ -51,7 +54,9 @@ measure_cold() {
     cold_round() {
         local store=$work/store/$1
         stop "$1"
-        "$load" forget "$store" && start "$1" "$store" || return 0
+        "$load" forget "$store" || return 0
+        settle "$(bytes 1GiB)" && rm "$work/room"
+        start "$1" "$store" || return 0
         measure "$1" "$2" "{operation: \"pull-cold\", size: $(bytes 1GiB)}" pull --repository bench/large \
             --digest "$(digest "$1" bench/large '.layers[0]')" --bytes $large
     }
@@ -67,10 +72,10 @@ measure_image() {
     [[ ! -e $work/real.1 ]] || each_round "$rounds" image_round "${registries[@]}" nginx
 }
 
-# Before a push nothing waits for the disk, and a file of so many bytes is in memory; the load generator
-# removes it as the clock starts. So the push fills memory that was in use until then. A virtual machine
+# Nothing waits for the disk, and a file of so many bytes is in memory, which is removed as the clock
+# starts. So what is measured fills memory that was in use until then. A virtual machine
 # that gave its free memory back to the host gets it page by page at the cost of whoever touches it
-# first, which can double the time of a push. The file is written in pieces as large as a server's: pages
+# first, which can double the time of a push or of a pull from the disk. The file is written in pieces as large as a server's: pages
 # that were freed one by one are not what the next large piece gets.
 settle() { # BYTES
     sync -f "$work"
@@ -155,22 +160,21 @@ measure_requests() {
     done
 }
 
-# On stores of their own, written as files before the clock. The first walk of each server is not counted:
-# it may read the store. olareg has no catalog.
+# On stores of their own, written as files before the clock. The first walk after a start is a question of
+# its own: it may read the store. olareg has no catalog.
 measure_lists() {
-    local server counted
-    list_round() {
-        "$counted" "$1" "$2" '{}' lists --repository tags/many --expected "$first"
-        [[ $1 == olareg ]] || "$counted" "$1" "$2" '{}' lists --catalog --expected "$repositories"
+    local server
+    list_walk() { # SERVER ROUND SUFFIX
+        measure "$1" "$2" "{operation: \"list-tags$3\"}" lists --repository tags/many --expected "$first"
+        [[ $1 == olareg ]] || measure "$1" "$2" "{operation: \"catalog$3\"}" lists --catalog --expected "$repositories"
     }
-    uncounted() { results=/dev/null measure "$@"; }
-    for server in "${registries[@]}"; do
-        stop "$server"
-        start "$server" "$(written tags "$server")" || continue
-        counted=uncounted list_round "$server" 0
-    done
-    counted=measure
-    each_round "$rounds" list_round "${registries[@]}"
+    first_walk() {
+        stop "$1"
+        start "$1" "$(written tags "$1")" && list_walk "$1" "$2" -first
+    }
+    later_walk() { list_walk "$1" "$2" ''; }
+    each_round "$rounds" first_walk "${registries[@]}"
+    each_round "$rounds" later_walk "${registries[@]}"
     for server in "${registries[@]}"; do again "$server" || true; done
 }
 

@@ -12,7 +12,7 @@ versions() {
 write_document() {
     local template machine processor memory_total system
     if [[ -n $only || $size == tiny ]]; then
-        printf '{{table}}\n\n{{loops}}\n\n{{pulls}}\n\n{{pushes}}\n\n{{behind}}\n\n%s\n' "$(<"$work/troubles")" >"$work/template"
+        printf '{{table}}\n\n{{senders}}\n\n{{loops}}\n\n{{pulls}}\n\n{{pushes}}\n\n{{behind}}\n\n%s\n' "$(<"$work/troubles")" >"$work/template"
         "$load" report "$results" "$work/template" --loops "$node_results"
         return
     fi

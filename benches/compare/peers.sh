@@ -4,7 +4,7 @@
 # deduplication as it comes, olareg's store on the disk. A peer that cannot be had is named in the report.
 
 declare -A port=([wharf]=5711 [docker-registry]=5712 [distribution]=5713 [zot]=5714 [olareg]=5715
-    [nginx]=5716 [receiver]=5717)
+    [nginx]=5716 [receiver]=5717 [sender-copy]=5718 [sender-sendfile]=5719)
 declare -A program=() version=()
 zot_version=v2.1.20
 registries=(wharf)
@@ -101,6 +101,7 @@ END
         --store-type dir --dir "$2" --verbosity error) ;;
     nginx) configure_nginx "$2" && line=(nginx -p "$work/nginx" -c "$work/nginx/nginx.conf" -e stderr) ;;
     receiver) line=("$load" receive --listen "$address" "$2") ;;
+    sender-*) line=("$load" send --listen "$address" --by "${1#sender-}" "$2") ;;
     esac
 }
 

@@ -98,6 +98,11 @@ prepare_stores() {
     registries=("${ready[@]}")
     for repository in small large medium piece real; do link_for_nginx bench/$repository; done
     start nginx "$work/store/nginx"
+    for server in sender-copy sender-sendfile; do # they serve the same files
+        ln -s nginx "$work/store/$server"
+        start $server "$work/store/$server"
+        ! asked pull || cp "$work/nginx.bench-large" "$work/$server.bench-large"
+    done
     start receiver "$work/store/receiver"
     local kinds=('') oci
     for server in "${registries[@]}"; do

@@ -54,6 +54,7 @@ impl ReportArguments {
         let behind = if behind.is_empty() { "In no row of this run." } else { behind.trim_end() };
         let text = text
             .replace("{{table}}", results.table().trim_end())
+            .replace("{{senders}}", results.senders().trim_end())
             .replace("{{pushes}}", loops.pushes().trim_end())
             .replace("{{pulls}}", loops.pulls().trim_end())
             .replace("{{loops}}", loops.loops().trim_end())

@@ -10,6 +10,7 @@
 //! It also refuses to be a client for real use: it knows the few answers that a healthy registry gives,
 //! and ends on every other one.
 
+mod asked;
 mod clients;
 pub mod connection;
 pub mod content;
@@ -30,6 +31,7 @@ pub mod ready;
 pub mod receive;
 pub mod report;
 pub mod requests;
+pub mod send;
 pub mod server;
 mod size;
 mod stop;

@@ -14,7 +14,7 @@ use document::ReportArguments;
 use serde::Serialize;
 use wharf_load::{
     Image, Lists, LoadError, Measurement, Mixed, Nodes, Pull, Push, Request, Requests,
-    ServerProcess, Size, Source, Target, pages, ready, receive, volume,
+    ServerProcess, Size, Source, Target, pages, ready, receive, send, volume,
 };
 use wharf_oci::{Digest, RepositoryName, Tag};
 
@@ -88,6 +88,17 @@ enum Command {
         #[arg(long, value_name = "HOST:PORT")]
         listen: String,
         /// Where the blobs go
+        folder: PathBuf,
+    },
+    /// Be the limit of the pulls: answer with files, and nothing else
+    Send {
+        /// Where to listen
+        #[arg(long, value_name = "HOST:PORT")]
+        listen: String,
+        /// How a file gets to the socket
+        #[arg(long, value_enum)]
+        by: By,
+        /// Where the files are
         folder: PathBuf,
     },
     /// GET one blob by some clients until so many bytes have come
@@ -181,9 +192,17 @@ enum Command {
         #[arg(long)]
         repositories: Option<u64>,
     },
-    /// Write the report of a run: put its tables in place of {{table}}, {{pushes}}, {{pulls}}, {{loops}}
-    /// and {{behind}}
+    /// Write the report of a run: put its tables in place of {{table}}, {{senders}}, {{pushes}}, {{pulls}},
+    /// {{loops}} and {{behind}}
     Report(ReportArguments),
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum By {
+    /// From a mapping, by write
+    Copy,
+    /// By sendfile
+    Sendfile,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -278,6 +297,13 @@ fn run(command: Command) -> Result<(), LoadError> {
         Command::Forget { folder } => pages::forget(&folder),
         Command::Receive { listen, folder } => {
             receive::serve(&Target::resolve(&listen, false)?, &folder)
+        }
+        Command::Send { listen, by, folder } => {
+            let way = match by {
+                By::Copy => send::Way::Copy,
+                By::Sendfile => send::Way::Sendfile,
+            };
+            send::serve(&Target::resolve(&listen, false)?, &folder, way)
         }
         Command::Pull { aim, digest, clients, bytes, verify, time } => {
             let (target, server) = (aim.target()?, aim.server()?);

@@ -34,6 +34,10 @@ pub enum Operation {
     ListTags,
     /// A walk through all repositories.
     Catalog,
+    /// As [`Operation::ListTags`], the first one of a server that was just started.
+    ListTagsFirst,
+    /// As [`Operation::Catalog`], the first one of a server that was just started.
+    CatalogFirst,
     /// Pulls and pushes of large blobs at once.
     Mixed,
     /// From the start of the process to the first answer.
@@ -248,6 +252,8 @@ impl Operation {
             Self::Catalog => "catalog",
             Self::Program => "program",
             Self::ContainerImage => "container-image",
+            Self::ListTagsFirst => "list-tags-first",
+            Self::CatalogFirst => "catalog-first",
             Self::Loop => "loop",
         }
     }

@@ -11,8 +11,8 @@
 )]
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +21,7 @@ use std::thread;
 
 use wharf_oci::{Algorithm, Hasher};
 
+use crate::asked::{self, Asked};
 use crate::content::file_error;
 use crate::{LoadError, Target};
 
@@ -39,15 +40,8 @@ static FILES: AtomicU64 = AtomicU64::new(0);
 /// When it cannot listen there, or the folder cannot be made.
 pub fn serve(target: &Target, folder: &Path) -> Result<(), LoadError> {
     std::fs::create_dir_all(folder).map_err(|source| file_error("make", folder, source))?;
-    let address = target.address();
-    let listener =
-        TcpListener::bind(address).map_err(|source| LoadError::Connect { address, source })?;
-    for stream in listener.incoming().flatten() {
-        let folder = folder.to_owned();
-        // A client that breaks off is its own affair: the measurement has failed at the client.
-        thread::spawn(move || drop(answer_all(stream, &folder)));
-    }
-    Ok(())
+    let folder = folder.to_owned();
+    asked::serve(target, move |stream| answer_all(stream, &folder))
 }
 
 fn answer_all(stream: TcpStream, folder: &Path) -> io::Result<()> {
@@ -64,39 +58,6 @@ fn answer_all(stream: TcpStream, folder: &Path) -> io::Result<()> {
         writer.write_all(format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n").as_bytes())?;
     }
     Ok(())
-}
-
-/// The head of a request.
-struct Asked {
-    method: String,
-    digest: String,
-    length: u64,
-}
-
-impl Asked {
-    /// `None` when the client is gone.
-    fn read(reader: &mut impl BufRead) -> io::Result<Option<Self>> {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            return Ok(None);
-        }
-        let mut words = line.split(' ');
-        let method = words.next().unwrap_or_default().to_owned();
-        let path = words.next().unwrap_or_default();
-        let digest = path.rsplit_once("digest=").map_or("", |(_, digest)| digest);
-        let mut asked = Self { method, digest: digest.replace("%3A", ":"), length: 0 };
-        loop {
-            line.clear();
-            if reader.read_line(&mut line)? <= 2 {
-                return Ok(Some(asked));
-            }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                asked.length = value.trim().parse().map_err(|_| io::ErrorKind::InvalidData)?;
-            }
-        }
-    }
 }
 
 /// Takes a body; true when it is durable and has the digest that was claimed.
@@ -121,7 +82,7 @@ fn receive(reader: &mut impl Read, asked: &Asked, folder: &Path) -> io::Result<b
         hashed.join().map_err(|_| io::Error::other("the hashing thread ended"))
     })?;
     file.sync_data()?;
-    Ok(digest.to_string() == asked.digest)
+    Ok(digest.to_string() == asked.digest())
 }
 
 fn hash(pieces: &Receiver<Vec<u8>>, empty: &SyncSender<Vec<u8>>) -> wharf_oci::Digest {
@@ -193,7 +154,8 @@ mod tests {
             let body: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
             let digest = wharf_oci::Digest::of(Algorithm::Sha256, &body).to_string();
             for (digest, taken) in [(digest, true), (format!("sha256:{:064}", 0), false)] {
-                let asked = Asked { method: "PUT".to_owned(), digest, length: length as u64 };
+                let path = format!("/v2/a/blobs/uploads/1?digest={digest}");
+                let asked = Asked { method: "PUT".to_owned(), path, length: length as u64 };
                 assert_eq!(receive(&mut &body[..], &asked, folder.path()).unwrap(), taken);
             }
         }
@@ -205,7 +167,7 @@ mod tests {
     #[test]
     fn a_body_that_ends_early_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        let asked = Asked { method: "PUT".to_owned(), digest: String::new(), length: 3 << 20 };
+        let asked = Asked { method: "PUT".to_owned(), path: String::new(), length: 3 << 20 };
         assert!(receive(&mut &[0; 100][..], &asked, folder.path()).is_err());
     }
 }

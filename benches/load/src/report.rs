@@ -8,6 +8,7 @@ mod chart;
 mod comparison;
 pub mod loops;
 mod row;
+mod senders;
 mod summary;
 
 use std::fs;
@@ -186,7 +187,11 @@ impl Results {
 
     /// Ours to theirs: in rounds that both have a number for, by that number, else in their order.
     fn ratio(&self, row: &Row, peer: &str) -> Option<Ratio> {
-        let (ours, theirs) = (self.rounds(row, SUBJECT), self.rounds(row, peer));
+        self.ratio_between(row, SUBJECT, peer)
+    }
+
+    fn ratio_between(&self, row: &Row, one: &str, other: &str) -> Option<Ratio> {
+        let (ours, theirs) = (self.rounds(row, one), self.rounds(row, other));
         let pairs: Vec<(f64, f64)> = if ours.iter().chain(&theirs).all(|(round, _)| round.is_some())
         {
             let other = |round| theirs.iter().find(|(other, _)| *other == round);

@@ -236,8 +236,9 @@ fn megabytes(bytes: Option<u64>) -> Option<f64> {
 }
 
 use Operation::{
-    Catalog, ContainerImage, GetBlob, GetManifest, HeadBlob, HeadManifest, ListTags, Mixed,
-    Program, Pull, PullCold, PullImage, Push, PushSame, Ready, SyncBlob, SyncImage,
+    Catalog, CatalogFirst, ContainerImage, GetBlob, GetManifest, HeadBlob, HeadManifest, ListTags,
+    ListTagsFirst, Mixed, Program, Pull, PullCold, PullImage, Push, PushSame, Ready, SyncBlob,
+    SyncImage,
 };
 
 /// All rows, in the order of the table.
@@ -288,6 +289,8 @@ pub(super) const ROWS: &[Row] = &[
     row("HEAD blob", HeadBlob, NONE).each(),
     row("all tags of a repository that has half of them", ListTags, NOT_LONGER).millis(None),
     row("the whole catalog", Catalog, NOT_LONGER).millis(None),
+    row("all those tags, for the first time after a start", ListTagsFirst, NONE).millis(None),
+    row("the whole catalog, for the first time after a start", CatalogFirst, NONE).millis(None),
     row("64 pulls and 8 pushes at once, private memory", Mixed, MEMORY).private(),
     row("64 pulls and 8 pushes at once, resident with mapped files", Mixed, NONE).resident(),
     row("ready, empty store", Ready, READY).millis(Some(0)),

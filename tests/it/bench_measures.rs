@@ -6,6 +6,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::Value;
@@ -164,34 +166,106 @@ fn a_registry_that_changes_a_byte_is_found_out() {
     assert_eq!(code, 0, "{said}");
 }
 
+#[test]
+fn a_token_is_asked_for_and_a_blob_is_fetched_from_where_it_is_kept() {
+    let server = Server::start();
+    let (kept, tokens) = (server.address(), Arc::new(AtomicUsize::new(0)));
+    let given = Arc::clone(&tokens);
+    let registry = front(kept, move |head| guard(head, kept, &given), |_| ()).to_string();
+    let words = ["pull", "--registry", &registry, "--blob-size", "100KiB", "--clients", "2"];
+    let (cells, said) = measured(&[&words[..], &["--seconds", "0.05", "--rounds", "2"]].concat());
+    assert_eq!(cells, vec![(registry.clone(), "pull".to_owned(), 2); 2], "{said}");
+    let words = ["push", "--registry", &registry, "--blob-size", "10KiB", "--clients", "2"];
+    let (cells, said) = measured(&[&words[..], &["--rounds", "1"]].concat());
+    assert_eq!(cells, [(registry.clone(), "push".to_owned(), 2)], "{said}");
+    let words = ["requests", "--registry", &registry, "--seconds", "0.05", "--rounds", "1"];
+    let (cells, said) = measured(&words);
+    assert!(cells.len() > 1, "{said}");
+    assert!(tokens.load(Ordering::Relaxed) >= 3, "a token for each run at least");
+    let catalog = server.get("/v2/_catalog").send();
+    assert_eq!(catalog.json()["repositories"], Value::Array(Vec::new()), "something stays");
+}
+
+/// What a registry says that wants a token for everything, and keeps its blobs elsewhere; `None` where
+/// the request may go on to that place.
+fn guard(head: &str, kept: SocketAddr, given: &AtomicUsize) -> Option<String> {
+    let path = head.split(' ').nth(1)?;
+    let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
+    let host = field("host: ").or_else(|| field("Host: "))?;
+    if path.starts_with("/token") {
+        given.fetch_add(1, Ordering::Relaxed);
+        let token = r#"{"token":"let-me-in","expires_in":300}"#;
+        let length = token.len();
+        return Some(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{token}"));
+    }
+    if !head.contains("Bearer let-me-in") {
+        let challenge = format!(r#"Bearer realm="http://{host}/token",service="front""#);
+        return Some(format!(
+            "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: {challenge}\r\ncontent-length: 0\r\n\r\n"
+        ));
+    }
+    (head.starts_with("GET") && path.contains("/blobs/sha256:")).then(|| {
+        let location = format!("http://{kept}{path}");
+        format!(
+            "HTTP/1.1 307 Temporary Redirect\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n"
+        )
+    })
+}
+
 /// A registry that hands everything on to another one, but for the last byte of a large answer.
 fn liar(registry: SocketAddr) -> SocketAddr {
+    let lie = |body: &mut [u8]| {
+        if body.len() > 50_000
+            && let Some(last) = body.last_mut()
+        {
+            *last ^= 1;
+        }
+    };
+    front(registry, |_| None, lie)
+}
+
+/// Hands requests on to another registry, but for those that `own` answers by their heads; `change` has
+/// the bodies of the others' answers.
+fn front(
+    registry: SocketAddr,
+    own: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    change: impl Fn(&mut [u8]) + Send + Sync + 'static,
+) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let hands = Arc::new((own, change));
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            thread::spawn(move || lie(&client, registry));
+            let hands = Arc::clone(&hands);
+            thread::spawn(move || hand_on(&client, registry, &hands.0, &hands.1));
         }
     });
     address
 }
 
 /// Hands requests on until either side goes.
-fn lie(client: &TcpStream, registry: SocketAddr) -> Option<()> {
+fn hand_on(
+    client: &TcpStream,
+    registry: SocketAddr,
+    own: &dyn Fn(&str) -> Option<String>,
+    change: &dyn Fn(&mut [u8]),
+) -> Option<()> {
     let server = TcpStream::connect(registry).ok()?;
     let (mut from_client, mut from_server) = (BufReader::new(client), BufReader::new(&server));
     loop {
         let (head, length) = message(&mut from_client)?;
         let mut body = vec![0; length];
         from_client.read_exact(&mut body).ok()?;
+        if let Some(answer) = own(&head) {
+            { client }.write_all(answer.as_bytes()).ok()?;
+            continue;
+        }
         (&server).write_all(head.as_bytes()).ok()?;
         (&server).write_all(&body).ok()?;
         let (answer, length) = message(&mut from_server)?;
         let mut body = vec![0; if head.starts_with("HEAD") { 0 } else { length }];
         from_server.read_exact(&mut body).ok()?;
-        if body.len() > 50_000 {
-            *body.last_mut()? ^= 1;
-        }
+        change(&mut body);
         { client }.write_all(answer.as_bytes()).ok()?;
         { client }.write_all(&body).ok()?;
     }

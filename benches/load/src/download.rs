@@ -30,7 +30,7 @@ pub(crate) fn get(
     let started = Instant::now();
     connection.send("GET", path, ACCEPT)?;
     let head = connection.answer()?;
-    if !matches!(head.status, 301 | 302 | 303 | 307 | 308) {
+    if !head.is_redirection() {
         let head = connection.accept(head, 200)?;
         let bytes = read(connection, &head, digest, each)?;
         return Ok(Downloaded { bytes, first_byte: connection.first_byte() });

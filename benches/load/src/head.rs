@@ -21,6 +21,11 @@ pub struct Head {
 }
 
 impl Head {
+    /// Whether what was asked for is kept elsewhere.
+    pub(crate) fn is_redirection(&self) -> bool {
+        matches!(self.status, 301 | 302 | 303 | 307 | 308)
+    }
+
     /// Reads a head from the start of `bytes`; the second value is where the body starts. `None` when
     /// the head is not whole yet. `bodiless` says that the request was a HEAD, whose answer announces a
     /// length that does not follow.

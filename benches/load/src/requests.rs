@@ -57,7 +57,7 @@ impl Requests {
     /// Asks.
     ///
     /// # Errors
-    /// When an answer is not a 200 or a connection ends.
+    /// When an answer is not a 200, nor for a blob a redirection, or a connection ends.
     pub fn measure(
         &self,
         label: &str,
@@ -74,6 +74,7 @@ impl Requests {
             ),
             stop: self.target.stop().clone(),
             bodiless: method == "HEAD",
+            may_be_elsewhere: matches!(self.request, Request::GetBlob(_) | Request::HeadBlob(_)),
             name: format!("{method} {path}"),
         };
         let mut slots = (0..self.connections)
@@ -155,6 +156,8 @@ impl Request {
 struct Asked {
     text: String,
     bodiless: bool,
+    /// A registry that keeps blobs at another host answers by saying where: that is its whole work.
+    may_be_elsewhere: bool,
     stop: Stop,
     /// `METHOD path`, for errors.
     name: String,
@@ -224,7 +227,7 @@ impl Slot {
                 let Some((head, start)) = head else { return Ok(Some(false)) };
                 let body = &self.buffer[start..self.filled];
                 self.filled = 0;
-                if head.status != 200 {
+                if head.status != 200 && !(asked.may_be_elsewhere && head.is_redirection()) {
                     return Err(LoadError::Status {
                         request: asked.name.clone(),
                         status: head.status,

@@ -99,7 +99,7 @@ pub enum BenchError {
     /// It took longer than is allowed.
     #[error("{server}: a push or a pull did not end within {} s", time_max.as_secs_f64())]
     Late {
-        /// The registry.
+        /// The registry, or the node.
         server: String,
         /// What is allowed.
         time_max: Duration,

@@ -8,7 +8,10 @@ use crate::command;
 use crate::ground::Ground;
 
 pub(crate) fn trials() -> Vec<(&'static str, Run)> {
-    vec![("a_loop_ends_on_a_node", a_loop_ends_on_a_node)]
+    vec![
+        ("a_loop_ends_on_a_node", a_loop_ends_on_a_node),
+        ("a_node_has_no_more_time_than_a_measurement", a_node_has_no_more_time_than_a_measurement),
+    ]
 }
 
 fn a_loop_ends_on_a_node(ground: &Ground) {
@@ -36,4 +39,23 @@ fn a_loop_ends_on_a_node(ground: &Ground) {
     let mut list = ground.wharf(["ls", "--json", "--registry", &registry]);
     let left = command::run(&mut list);
     assert!(!left.contains("wharf-bench"), "{left}");
+}
+
+fn a_node_has_no_more_time_than_a_measurement(ground: &Ground) {
+    command::run(&mut ground.up([]));
+    let node = ground.nodes("mcp-cluster").remove(0);
+    let registry = format!("localhost:{}", ground.port());
+    ground.on_node(&node, "pkill -STOP -x containerd");
+    let mut bench = ground.wharf(["bench", "loop", "--rounds", "1", "--layer-size", "1MiB"]);
+    bench.args(["--image-size", "4MiB", "--registry", &registry, "--node", &node]);
+    // Less than the time after which crictl itself gives up.
+    let output = command::output(bench.args(["--seconds-max", "1.5"]));
+    ground.on_node(&node, "pkill -CONT -x containerd");
+    let words = command::words(&output);
+    assert_eq!(output.status.code(), Some(1), "{words}");
+    assert!(
+        words.contains(&format!("{node}: a push or a pull did not end within 1.5 s")),
+        "{words}"
+    );
+    assert!(words.contains("--seconds-max"), "{words}");
 }

@@ -2,6 +2,7 @@
 //! asks it.
 
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt as _;
 use futures_util::stream;
@@ -28,20 +29,21 @@ pub enum Puller {
 pub struct Node {
     engine: Engine,
     name: String,
+    time_max: Duration,
     pulled: Vec<String>,
 }
 
 impl Node {
-    /// The node of this name.
-    pub fn new(engine: Engine, name: String) -> Self {
-        Self { engine, name, pulled: Vec::new() }
+    /// The node of this name, which has `time_max` for each thing that it is asked for.
+    pub fn new(engine: Engine, name: String, time_max: Duration) -> Self {
+        Self { engine, name, time_max, pulled: Vec::new() }
     }
 
     /// Has it pull an image, which has this digest. The images that the tag meant before stay on a node,
     /// without a tag, so each is remembered by its digest.
     ///
     /// # Errors
-    /// It does not run, or cannot pull.
+    /// It does not run, cannot pull, or takes too long.
     pub fn pull(&mut self, site: &Site, tag: &Tag, digest: &Digest) -> Result<(), BenchError> {
         let repository = format!("{}/{}", site.client().authority(), site.guest().name());
         self.crictl("pull", &format!("{repository}:{tag}"))?;
@@ -49,10 +51,15 @@ impl Node {
         Ok(())
     }
 
+    /// Ended inside the node: a program there goes on when the engine's own command is ended.
     fn crictl(&self, verb: &str, image: &str) -> Result<(), BenchError> {
-        self.engine
-            .exec(&self.name, &["crictl", verb, image], &[])
-            .map_err(|source| BenchError::Node { node: self.name.clone(), source })
+        let seconds = self.time_max.as_secs_f64().to_string();
+        let began = Instant::now();
+        let done = self.engine.exec(&self.name, &["timeout", &seconds, "crictl", verb, image], &[]);
+        done.map_err(|source| match began.elapsed() >= self.time_max {
+            true => BenchError::Late { server: self.name.clone(), time_max: self.time_max },
+            false => BenchError::Node { node: self.name.clone(), source },
+        })
     }
 
     /// Removes from the node what was pulled; gives what stays there.

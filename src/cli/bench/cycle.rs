@@ -37,17 +37,17 @@ pub struct CycleArgs {
 
 /// Changes, pushes and pulls, and shows what it took.
 pub fn run(args: CycleArgs, report: &Report) -> Result<(), Failure> {
+    let limits = args.shared.limits();
     let puller = match args.node {
         None => Puller::here(),
         Some(name) => {
             let kind = kind_of_engine().ok_or(BenchError::NoEngine)?;
             let hand = Hand::new(Arc::new(Machine), Manner::Quiet, *report);
-            Puller::Node(Node::new(Engine::new(kind, hand), name))
+            Puller::Node(Node::new(Engine::new(kind, hand), name, limits.time_max))
         }
     };
     let puller = Arc::new(Mutex::new(puller));
     let spool = Surroundings::read().spool;
-    let limits = args.shared.limits();
     let (whole, layer) = (args.image_size, args.layer_size);
     let cycle = Cycle::new(&spool, whole, layer, limits, Arc::clone(&puller))?;
     let done = args.shared.run(vec![Box::new(cycle) as Box<dyn Trial>], report);

@@ -18,15 +18,16 @@ mod rollout;
 mod workload;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use wharf_oci::Digest;
 
+use crate::process::RunError;
 use crate::project::Project;
-use crate::project::manifest::{self, Object};
+use crate::project::manifest::Object;
 pub use error::DeployError;
-use gathering::Gathered;
+use gathering::{Gathered, LeftOut};
 use image::Meant;
 use kubectl::{Kubectl, Stage};
 use kustomization::Mapping;
@@ -71,8 +72,8 @@ impl Deployment {
         })
     }
 
-    /// Files that hold no Kubernetes object, and are left out.
-    pub fn left_out(&self) -> &[PathBuf] {
+    /// What lies among the manifests and is not taken.
+    pub fn left_out(&self) -> &[LeftOut] {
         &self.gathered.left_out
     }
 
@@ -109,14 +110,16 @@ impl Deployment {
     /// kustomize does not take the manifests.
     pub fn render(&self) -> Result<Vec<u8>, DeployError> {
         let stage = self.stage()?;
-        self.kubectl.ask(&["kustomize", stage.path()]).map_err(DeployError::Kustomize)
+        let rendered = self.kubectl.ask(&["kustomize", stage.path()]);
+        rendered.map_err(|error| DeployError::Kustomize(self.with_own_paths(error, stage.path())))
     }
 
-    /// Applies it, and gives what can be waited for. What kubectl says goes to stderr.
+    /// Applies it, and gives what can be waited for. What kubectl says goes to stderr. The copies are gone
+    /// then, so that whoever ends the wait leaves none behind.
     ///
     /// # Errors
     /// The cluster cannot be reached, or does not take it.
-    pub fn apply(&self) -> Result<Vec<Workload>, DeployError> {
+    pub fn apply(self) -> Result<Applied, DeployError> {
         let workloads = Workload::of(&read(&self.render()?)?);
         let stage = self.stage()?;
         let program = self.kubectl.program(["apply", "-k", stage.path()]);
@@ -124,20 +127,17 @@ impl Deployment {
             context: self.kubectl.context.clone(),
             source,
         })?;
-        Ok(workloads)
+        Ok(Applied { kubectl: self.kubectl, workloads })
     }
 
-    /// Waits until workloads run, and tells how far they are.
-    ///
-    /// # Errors
-    /// kubectl does not answer.
-    pub fn wait(
-        &self,
-        workloads: &[Workload],
-        timeout: Duration,
-        say: &dyn Fn(&str),
-    ) -> Result<End, DeployError> {
-        Rollout { kubectl: &self.kubectl, timeout, say }.wait(workloads)
+    /// The failure of kubectl, with the user's own paths in its words.
+    fn with_own_paths(&self, error: RunError, at: &str) -> RunError {
+        match error {
+            RunError::Failed { program, words } => {
+                RunError::Failed { program, words: self.gathered.with_own_paths(&words, at) }
+            }
+            other => other,
+        }
     }
 
     /// The folder of copies, with the kustomization as it is now, where kubectl reads it.
@@ -154,9 +154,26 @@ impl Deployment {
     }
 }
 
+/// A project that was applied.
+#[derive(Debug)]
+pub struct Applied {
+    kubectl: Kubectl,
+    /// What can be waited for.
+    pub workloads: Vec<Workload>,
+}
+
+impl Applied {
+    /// Waits until all of it runs, and tells how far it is.
+    ///
+    /// # Errors
+    /// kubectl does not answer.
+    pub fn wait(&self, timeout: Duration, say: &dyn Fn(&str)) -> Result<End, DeployError> {
+        Rollout { kubectl: &self.kubectl, timeout, say }.wait(&self.workloads)
+    }
+}
+
 /// The objects in what kustomize gives.
 fn read(rendered: &[u8]) -> Result<Vec<Object>, DeployError> {
     let text = String::from_utf8_lossy(rendered);
-    let path = PathBuf::from("kubectl kustomize");
-    manifest::read(&text).map_err(|reason| DeployError::NoYaml { path, reason })
+    gathering::read_objects(Path::new("kubectl kustomize"), &text)
 }

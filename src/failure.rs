@@ -23,6 +23,7 @@ use crate::demo::DemoError;
 use crate::deploy::DeployError;
 use crate::holder;
 use crate::project::ProjectError;
+use crate::report::harmless;
 use crate::setup::SetupError;
 
 /// Everything that a subcommand can end with, but for success.
@@ -172,8 +173,7 @@ pub fn exit(result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// An error and its causes, in one line. Parts of it may come from a registry or out of an archive:
-/// what a terminal would take for a command is shown as what it is.
+/// An error and its causes, in one line.
 pub fn told(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -181,14 +181,7 @@ pub fn told(error: &dyn std::error::Error) -> String {
         text.push_str(&format!(": {error}"));
         cause = error.source();
     }
-    let is_command = |it: char| it.is_control() && it != '\n' || is_turning(it);
-    let shown = |it: char| if is_command(it) { it.escape_unicode().to_string() } else { it.into() };
-    text.chars().map(shown).collect()
-}
-
-/// Whether a character changes the direction in which others are shown.
-fn is_turning(it: char) -> bool {
-    matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    harmless(&text)
 }
 
 fn hint(text: &str) -> Option<String> {

@@ -10,6 +10,7 @@ pub mod draft;
 mod error;
 pub mod manifest;
 mod written;
+pub mod yaml;
 
 use std::path::{Path, PathBuf};
 

@@ -50,6 +50,30 @@ impl Report {
     /// Tells the person at the terminal something that is not a result. Silent when stderr is
     /// closed: there is nobody to tell.
     pub fn say(&self, words: impl Display) {
-        _ = writeln!(io::stderr().lock(), "{words}");
+        _ = writeln!(io::stderr().lock(), "{}", harmless(&words.to_string()));
+    }
+}
+
+/// A text as a terminal may have it. Parts of it may be names of files, come from a registry, or be the
+/// log of a program: what a terminal would take for a command is shown as what it is.
+pub fn harmless(text: &str) -> String {
+    let is_command = |it: char| it.is_control() && !matches!(it, '\n' | '\t') || is_turning(it);
+    let shown = |it: char| if is_command(it) { it.escape_unicode().to_string() } else { it.into() };
+    text.chars().map(shown).collect()
+}
+
+/// Whether a character changes the direction in which others are shown.
+fn is_turning(it: char) -> bool {
+    matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_commands_no_terminal() {
+        let said = "a\u{1b}]0;title\u{7}\r\tb\u{202e}c\näöü";
+        assert_eq!(harmless(said), "a\\u{1b}]0;title\\u{7}\\u{d}\tb\\u{202e}c\näöü");
     }
 }

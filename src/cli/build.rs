@@ -81,6 +81,10 @@ pub fn run(args: BuildArgs, report: &Report) -> Result<(), Failure> {
 
 /// The words of a build after the engine's name.
 fn words(image: &Image, flags: &[OsString]) -> Result<Vec<OsString>, ProjectError> {
+    if !image.context.is_dir() {
+        let (image, path) = (image.name.to_string(), image.context.clone());
+        return Err(ProjectError::NoContext { image, path });
+    }
     let file = image.containerfile.clone().or_else(|| containerfile::of_folder(&image.context));
     let file = file.filter(|file| file.is_file()).ok_or_else(|| {
         let usual = || image.context.join(containerfile::NAMES[0]);
@@ -117,14 +121,17 @@ mod tests {
     #[test]
     fn a_build_has_the_flags_of_the_file_then_those_of_the_command_line() {
         let folder = tempfile::tempdir().unwrap();
-        let image = Image {
+        let mut image = Image {
             name: "moon:v1".parse().unwrap(),
-            context: folder.path().to_owned(),
+            context: folder.path().join("absent"),
             containerfile: None,
             target: Some("run".into()),
             build_args: vec![("A".into(), "1 2".into())],
             platform: Some("linux/arm64".into()),
         };
+        let error = words(&image, &[]).unwrap_err();
+        assert!(matches!(error, ProjectError::NoContext { .. }), "{error}");
+        image.context = folder.path().to_owned();
         let error = words(&image, &[]).unwrap_err();
         assert!(matches!(error, ProjectError::NoContainerfile { .. }), "{error}");
         std::fs::write(folder.path().join("Dockerfile"), "").unwrap();

@@ -136,9 +136,7 @@ pub fn run(args: DeployArgs, report: &Report) -> Result<(), Failure> {
         report.say(format_args!("With the kubectl in {node}, as there is none here for it."));
     }
     let mut deployment = Deployment::new(&project, kubectl)?;
-    for path in deployment.left_out() {
-        report.say(format_args!("{} is left out: no Kubernetes object is in it", path.display()));
-    }
+    deployment.left_out().iter().for_each(|it| report.say(it));
     let registries =
         Registries::of(args.registry.clone(), args.pod_registry.clone(), Some(&project), set_up());
     let meant = project.images.iter().map(|image| Meant::of(&image.name, &registries));
@@ -158,11 +156,12 @@ pub fn run(args: DeployArgs, report: &Report) -> Result<(), Failure> {
         return Ok(report.bytes(&deployment.render()?)?);
     }
     report.say(format_args!("Applying to {} …", deployed.context));
-    deployed.workloads = deployment.apply()?;
+    let applied = deployment.apply()?;
+    deployed.workloads.clone_from(&applied.workloads);
     if args.no_wait {
         return Ok(report.data(&deployed)?);
     }
-    match deployment.wait(&deployed.workloads, args.timeout, &|words| report.say(words))? {
+    match applied.wait(args.timeout, &|words| report.say(words))? {
         End::Ready => {
             deployed.ready = Some(true);
             Ok(report.data(&deployed)?)

@@ -6,7 +6,7 @@ use crate::cli::setup_args::SetupArgs;
 use crate::failure::Failure;
 use crate::report::Report;
 use crate::setup::diagnosis::{self, pull::Pull, question::Question};
-use crate::setup::examination::{examine, mend};
+use crate::setup::examination::{Examined, examine, mend, without_engine};
 use crate::setup::registry::Standing;
 use crate::setup::{SetupError, Site, Step, steps_of};
 
@@ -43,7 +43,11 @@ pub struct DoctorArgs {
 /// Looks, mends if it was asked to, and tells.
 pub fn run(args: DoctorArgs, report: &Report) -> Result<(), Failure> {
     let _turn = args.fix.then(|| args.setup.turn(report));
-    let mut site = args.setup.site(args.setup.config(), false, report)?;
+    let mut site = match args.setup.site(args.setup.config(), false, report) {
+        // That is what the doctor is asked for, and has an answer to.
+        Err(SetupError::NoEngine) => return tell(without_engine(), report),
+        site => site?,
+    };
     // What was left out on purpose is no fault.
     if let Ok(Some(standing)) = Standing::read(&site) {
         site.config.ingest = standing.ingest;
@@ -56,6 +60,11 @@ pub fn run(args: DoctorArgs, report: &Report) -> Result<(), Failure> {
     if args.pull || examined.iter().any(|it| !it.mended.is_empty()) {
         examined.extend(examine(&site, &[Box::new(Pull)]));
     }
+    tell(examined, report)
+}
+
+/// Tells what was found.
+fn tell(examined: Vec<Examined>, report: &Report) -> Result<(), Failure> {
     let sheet = Sheet { examined, look: Look::of_stdout() };
     report.data(&sheet)?;
     match sheet.faults().count() {

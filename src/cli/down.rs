@@ -9,7 +9,8 @@ use crate::failure::{Failure, told as told_of};
 use crate::report::Report;
 use crate::setup::config::Removal;
 use crate::setup::receipt::Made;
-use crate::setup::{Config, proof, steps};
+use crate::setup::walk::take_down;
+use crate::setup::{Config, steps};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,12 +50,7 @@ pub fn run(args: DownArgs, report: &Report) -> Result<(), Failure> {
     let _turn = (!args.dry_run).then(|| args.setup.turn(report));
     let site = args.setup.site(config, args.dry_run, report)?;
     let before = site.receipt.made();
-    // What cannot be taken down keeps nothing else standing.
-    let mut failures: Vec<_> = proof::undo(&site).err().into_iter().collect();
-    for step in steps().iter().rev() {
-        failures.extend(step.undo(&site).err());
-    }
-    site.strike(&Made::Unproven)?;
+    let failures = take_down(&site, &steps());
     if !args.dry_run {
         report.data(&TakenDown::of(&before, &site.receipt.made()))?;
     }

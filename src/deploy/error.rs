@@ -37,6 +37,14 @@ pub enum DeployError {
         /// What is wrong with it, and where.
         reason: String,
     },
+    /// Among the objects of a file is something else.
+    #[error("cannot take the manifest {}: {reason}", path.display())]
+    Stray {
+        /// The file.
+        path: PathBuf,
+        /// Which document it is, and what it lacks.
+        reason: String,
+    },
     /// There is nothing to apply.
     #[error("there is no Kubernetes object in {}", shown(manifests))]
     NoObjects {
@@ -49,8 +57,8 @@ pub enum DeployError {
         /// The file that was too much.
         path: PathBuf,
     },
-    /// A folder for the copies cannot be had.
-    #[error("cannot make a temporary folder")]
+    /// There is no folder for the copies, or it takes none.
+    #[error("cannot use a temporary folder")]
     Folder(#[source] io::Error),
     /// There is neither a kubectl here nor a node with one.
     #[error(
@@ -125,6 +133,9 @@ pub enum DeployError {
     },
 }
 
+/// How the reader of YAML speaks of tabs, and of letters that mean something to it.
+const NO_TOKEN: [&str; 2] = ["a tab character", "cannot start any token"];
+
 fn shown(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
@@ -151,9 +162,16 @@ impl DeployError {
             Self::NoObjects { .. } | Self::TooMuch { .. } => {
                 "let `manifests` in wharf.toml name the folder of the manifests alone"
             }
+            Self::NoYaml { reason, .. } if NO_TOKEN.iter().any(|it| reason.contains(it)) => {
+                "look at that line: YAML is indented by blanks and never by tabs, and a text that begins \
+                 with %, @ or ` stands in quotes"
+            }
             Self::NoYaml { .. } => {
                 "wharf applies plain manifests and kustomizations; charts are for helm. What is no \
                  manifest can be left out by naming the files one by one: manifests = [\"a.yaml\"]"
+            }
+            Self::Stray { .. } => {
+                "each document of a manifest has apiVersion and kind, and `---` stands between two"
             }
             Self::NoKubectl { .. } | Self::Kubectl(RunError::Missing { .. }) => {
                 let get = how_to_get("kubectl").unwrap_or_default();
@@ -170,10 +188,13 @@ impl DeployError {
                 "say which by --cluster NAME, or in wharf.toml: [cluster] name = \"NAME\""
             }
             Self::Kustomize(_) => {
-                "the paths in it are those of a copy; your own files are as they were"
+                "nothing was applied, and your files are as they were; `kubectl kustomize FOLDER` tries \
+                 a kustomization by itself"
             }
             Self::Apply { .. } => {
-                "what kubectl said stands above; `wharf status` shows whether the cluster runs"
+                "what kubectl said stands above, and what it calls created or configured is applied; \
+                 where a kind is not known yet, its definition may be among those: deploy again. \
+                 `wharf status` shows whether the cluster runs"
             }
             Self::Registry(error) => return error.hint(),
             Self::NotPushed { command, .. } => return Some(format!("push it first: {command}")),
@@ -182,11 +203,22 @@ impl DeployError {
             }
             Self::NotReady { timed_out: true, .. } => "--timeout 10m waits longer",
             Self::NotReady { .. } => "when that is mended: wharf build, wharf push, wharf deploy",
+            Self::Engine(EngineError::Run(RunError::Missing { program })) => {
+                return how_to_get(program);
+            }
             Self::Engine(_) => {
                 "the engine was asked for the cluster's nodes, as kubectl has no context for it; \
                  --context NAME names one"
             }
-            Self::Manifests { .. } | Self::Folder(_) | Self::Kubectl(_) => return None,
+            Self::Manifests { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "`manifests` in wharf.toml names it, by a path from the folder of that file"
+            }
+            Self::Manifests { .. } => {
+                "what is no manifest can be left out by naming the files one by one: \
+                 manifests = [\"a.yaml\"]"
+            }
+            Self::Folder(_) => "TMPDIR names another folder for temporary files",
+            Self::Kubectl(_) => return None,
         };
         Some(text.to_owned())
     }

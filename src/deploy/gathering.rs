@@ -2,37 +2,61 @@
 //! own folder. The files themselves are never touched.
 //!
 //! A folder that kustomize knows is copied as it is, with every folder that it builds upon, all at
-//! the same distance from each other. Of other folders, the files with Kubernetes objects are.
+//! the same distance from each other: see `kustomized`. Of other folders, the files with Kubernetes
+//! objects are.
 
-use std::collections::VecDeque;
+mod kustomized;
+
+use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use super::error::DeployError;
 use super::kustomization::Parts;
 use crate::project::discovery::{KUSTOMIZATIONS, is_left_out};
-use crate::project::manifest;
+use crate::project::manifest::{self, Object};
 use crate::setup::hand;
 
 /// The most that is copied: manifests are small, and sources next to them may not be.
 const BYTES_MAX: u64 = 64 << 20;
 /// The most files.
 const FILES_MAX: usize = 10_000;
-/// How many folders deep.
-const DEPTH_MAX: usize = 16;
+/// The most folders that are looked through, each time that a link leads to it.
+const FOLDERS_MAX: usize = 50_000;
+/// The most letters that a copy keeps of a file's name, which may be as long as the system takes.
+const STEM_MAX: usize = 64;
+/// What the name of a manifest in a folder ends in.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// What was copied.
 #[derive(Debug, Default)]
 pub struct Gathered {
     /// Where it is, below the folder that it was copied to.
     pub parts: Parts,
-    /// Files that hold no Kubernetes object.
-    pub left_out: Vec<PathBuf>,
+    /// What was not taken.
+    pub left_out: Vec<LeftOut>,
+    /// Each copy, below that folder, with what it is a copy of.
+    copies: Vec<(PathBuf, PathBuf)>,
+    /// The files of objects that were read, by their real paths.
+    taken: BTreeSet<PathBuf>,
     files: usize,
+    folders: usize,
     bytes: u64,
+}
+
+/// A file or folder that is not taken. Its `Display` form says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    path: PathBuf,
+    why: &'static str,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is left out: {}", self.path.display(), self.why)
+    }
 }
 
 /// Copies manifests into a folder.
@@ -44,9 +68,11 @@ pub fn gather(manifests: &[PathBuf], to: &Path) -> Result<Gathered, DeployError>
     let mut kustomized = Vec::new();
     for path in manifests {
         let kind = fs::metadata(path).map_err(|source| unreadable(path, source))?;
-        match kind.is_dir() {
-            true => gathered.survey(path, 0, to, &mut kustomized)?,
-            false => gathered.take_file(path, to)?,
+        match folder_meant(path, kind.is_dir()) {
+            Some(folder) => gathered.survey(folder, to, &mut kustomized)?,
+            None if kind.is_file() => gathered.take_file(path, to)?,
+            // A pipe would be waited for, and read only once.
+            None => return Err(unreadable(path, io::Error::other("it is no file and no folder"))),
         }
     }
     gathered.take_folders(kustomized, to)?;
@@ -54,6 +80,15 @@ pub fn gather(manifests: &[PathBuf], to: &Path) -> Result<Gathered, DeployError>
         return Err(DeployError::NoObjects { manifests: manifests.to_vec() });
     }
     Ok(gathered)
+}
+
+/// The folder that a path means: itself, or the one whose kustomization it is.
+fn folder_meant(path: &Path, is_folder: bool) -> Option<&Path> {
+    let is_kustomization = || KUSTOMIZATIONS.iter().any(|name| path.ends_with(name));
+    match is_folder {
+        true => Some(path),
+        false => path.parent().filter(|_| is_kustomization()),
+    }
 }
 
 fn unreadable(path: &Path, source: io::Error) -> DeployError {
@@ -65,25 +100,53 @@ fn kustomization(folder: &Path) -> Option<PathBuf> {
     KUSTOMIZATIONS.iter().map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
-/// What is in a folder, in order, without what is hidden or others' own.
+/// The objects in a text of this path.
+///
+/// # Errors
+/// It is no YAML, or something in it is no object.
+pub fn read_objects(path: &Path, text: &str) -> Result<Vec<Object>, DeployError> {
+    let read = manifest::read(text);
+    match read.map_err(|reason| DeployError::NoYaml { path: path.to_owned(), reason })? {
+        (objects, None) => Ok(objects),
+        (_, Some(reason)) => Err(DeployError::Stray { path: path.to_owned(), reason }),
+    }
+}
+
+/// What is in a folder, in order.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, DeployError> {
     let failed = |source| unreadable(folder, source);
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if !is_left_out(&path.file_name().unwrap_or_default().to_string_lossy(), path.is_dir()) {
-            paths.push(path);
-        }
-    }
+    let entries = fs::read_dir(folder).map_err(failed)?;
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(failed)?;
     paths.sort();
     Ok(paths)
 }
 
+/// Whether something is hidden, or others' own.
+fn is_aside(path: &Path) -> bool {
+    is_left_out(&path.file_name().unwrap_or_default().to_string_lossy(), path.is_dir())
+}
+
 impl Gathered {
+    /// The words of kubectl, which knows the copies in the folder `at` alone, with the user's own paths.
+    pub fn with_own_paths(&self, words: &str, at: &str) -> String {
+        self.copies.iter().fold(words.to_owned(), |words, (copy, own)| {
+            let (copy, own) = (copy.display().to_string(), own.display().to_string());
+            let words = words.replace(&format!("{at}/{copy}"), &own);
+            // A file's copy has a name that nothing else has; a folder's may be any word.
+            if self.parts.files.contains(&copy) { words.replace(&copy, &own) } else { words }
+        })
+    }
+
+    fn leave_out(&mut self, path: &Path, why: &'static str) {
+        self.left_out.push(LeftOut { path: path.to_owned(), why });
+    }
+
     fn survey(
         &mut self,
         folder: &Path,
-        depth: usize,
         to: &Path,
         kustomized: &mut Vec<PathBuf>,
     ) -> Result<(), DeployError> {
@@ -91,199 +154,76 @@ impl Gathered {
             kustomized.push(folder.to_owned());
             return Ok(());
         }
-        for path in entries(folder)? {
+        self.count_folder(folder)?;
+        for path in entries(folder)?.iter().filter(|path| !is_aside(path)) {
             let ending = path.extension().unwrap_or_default();
-            if path.is_dir() && depth < DEPTH_MAX {
-                self.survey(&path, depth + 1, to, kustomized)?;
-            } else if path.is_file() && ["yaml", "yml", "json"].iter().any(|it| ending == *it) {
-                self.take_file(&path, to)?;
+            let is_manifest = ENDINGS.iter().any(|it| ending == *it);
+            if path.is_dir() {
+                // It may lead anywhere, and back here, too.
+                if path.is_symlink() {
+                    self.leave_out(path, "it is a link to a folder; `manifests` can name that");
+                } else {
+                    self.survey(path, to, kustomized)?;
+                }
+            } else if is_manifest && path.is_file() {
+                self.take_file(path, to)?;
+            } else if is_manifest {
+                self.leave_out(path, "it is no file, or a link that leads nowhere");
             }
         }
         Ok(())
     }
 
     fn take_file(&mut self, path: &Path, to: &Path) -> Result<(), DeployError> {
-        let text = hand::read_text(path).map_err(|source| unreadable(path, source))?;
-        let objects = manifest::read(&text);
-        let objects =
-            objects.map_err(|reason| DeployError::NoYaml { path: path.to_owned(), reason })?;
-        if objects.is_empty() {
-            self.left_out.push(path.to_owned());
+        let real = path.canonicalize().map_err(|source| unreadable(path, source))?;
+        // It may be named twice, by itself and by its folder.
+        if !self.taken.insert(real) {
             return Ok(());
         }
-        let ending = path.extension().unwrap_or_default().to_string_lossy();
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let stem: String =
-            stem.chars().filter(|it| it.is_ascii_alphanumeric() || *it == '-').collect();
-        // The number keeps files of one name apart, and all in their order.
-        let name = format!("{:04}-{stem}.{ending}", self.parts.files.len());
-        self.copy(path, &to.join(&name))?;
+        let text = hand::read_text(path).map_err(|source| unreadable(path, source))?;
+        self.count_file(path, text.len() as u64)?;
+        let objects = read_objects(path, &text)?;
+        if objects.is_empty() {
+            self.leave_out(path, "no Kubernetes object is in it");
+            return Ok(());
+        }
+        let name = self.name_of_copy(path);
+        fs::write(to.join(&name), text).map_err(DeployError::Folder)?;
+        self.copies.push((PathBuf::from(&name), path.to_owned()));
         self.parts.files.push(name);
         Ok(())
     }
 
-    /// Folders of kustomize, and all that they build upon.
-    fn take_folders(&mut self, folders: Vec<PathBuf>, to: &Path) -> Result<(), DeployError> {
-        let real = |folder: &PathBuf| folder.canonicalize().map_err(|it| unreadable(folder, it));
-        let own: Vec<_> = folders.iter().map(real).collect::<Result<_, _>>()?;
-        let all = needed(&own)?;
-        let Some(root) = common(&all) else { return Ok(()) };
-        let below = |folder: &Path| {
-            let rest = folder.strip_prefix(&root).unwrap_or(folder);
-            // With the folder's own name even where it is alone, as it may stand in messages.
-            let name = Path::new(root.file_name().unwrap_or("root".as_ref()));
-            name.join(rest).components().collect::<PathBuf>()
-        };
-        // A folder inside another one was copied with that.
-        let mut copied: Vec<&PathBuf> = Vec::new();
-        for folder in &all {
-            if !copied.iter().any(|other| folder.starts_with(other)) {
-                self.copy_folder(folder, &to.join(below(folder)), 0)?;
-                copied.push(folder);
-            }
-        }
-        self.parts.folders = own.iter().map(|it| below(it).display().to_string()).collect();
-        Ok(())
+    /// The name of a file's copy: a number, which keeps files of one name apart, and all in their order,
+    /// and as much of its own as is harmless in a kustomization.
+    fn name_of_copy(&self, path: &Path) -> String {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let stem = stem.chars().filter(|it| it.is_ascii_alphanumeric() || *it == '-');
+        let stem: String = stem.take(STEM_MAX).collect();
+        let ending = path.extension().unwrap_or_default();
+        let ending = ENDINGS.into_iter().find(|it| ending == *it).unwrap_or(ENDINGS[0]);
+        format!("{:04}-{stem}.{ending}", self.parts.files.len())
     }
 
-    fn copy_folder(&mut self, from: &Path, to: &Path, depth: usize) -> Result<(), DeployError> {
-        for path in entries(from)? {
-            let target = to.join(path.file_name().unwrap_or_default());
-            if path.is_file() {
-                self.copy(&path, &target)?;
-            } else if path.is_dir() && depth < DEPTH_MAX {
-                self.copy_folder(&path, &target, depth + 1)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn copy(&mut self, from: &Path, to: &Path) -> Result<(), DeployError> {
-        let failed = |source| unreadable(from, source);
+    /// Counts a file before it is copied.
+    fn count_file(&mut self, path: &Path, bytes: u64) -> Result<(), DeployError> {
         self.files += 1;
-        self.bytes += fs::metadata(from).map_err(failed)?.len();
-        if self.files > FILES_MAX || self.bytes > BYTES_MAX {
-            return Err(DeployError::TooMuch { path: from.to_owned() });
+        self.bytes += bytes;
+        match self.files > FILES_MAX || self.bytes > BYTES_MAX {
+            true => Err(DeployError::TooMuch { path: path.to_owned() }),
+            false => Ok(()),
         }
-        fs::create_dir_all(to.parent().unwrap_or(to)).map_err(failed)?;
-        fs::copy(from, to).map_err(failed)?;
-        Ok(())
     }
-}
 
-/// The folders, and every folder of this machine that their kustomizations name; sorted, so that a
-/// folder comes before those inside it.
-fn needed(folders: &[PathBuf]) -> Result<Vec<PathBuf>, DeployError> {
-    let mut ahead: VecDeque<_> = folders.iter().cloned().collect();
-    let mut all: Vec<PathBuf> = Vec::new();
-    while let Some(folder) = ahead.pop_front() {
-        if all.contains(&folder) {
-            continue;
+    /// Counts a folder before it is looked through.
+    fn count_folder(&mut self, path: &Path) -> Result<(), DeployError> {
+        self.folders += 1;
+        match self.folders > FOLDERS_MAX {
+            true => Err(DeployError::TooMuch { path: path.to_owned() }),
+            false => Ok(()),
         }
-        if let Some(path) = kustomization(&folder) {
-            let text = hand::read_text(&path).map_err(|source| unreadable(&path, source))?;
-            let parsed: Result<Value, _> = yaml_serde::from_str(&text);
-            let parsed = parsed.map_err(|error| DeployError::NoYaml {
-                path: path.clone(),
-                reason: error.to_string(),
-            })?;
-            let named =
-                ["resources", "bases", "components"].iter().filter_map(|it| parsed[it].as_array());
-            let named = named.flatten().filter_map(Value::as_str).map(|it| folder.join(it));
-            ahead.extend(named.filter(|it| it.is_dir()).filter_map(|it| it.canonicalize().ok()));
-        }
-        all.push(folder);
     }
-    all.sort();
-    Ok(all)
-}
-
-/// The folder that all are in.
-fn common(folders: &[PathBuf]) -> Option<PathBuf> {
-    let (first, rest) = folders.split_first()?;
-    let is_above = |above: &&Path| rest.iter().all(|folder| folder.starts_with(above));
-    first.ancestors().find(is_above).map(Path::to_owned)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n";
-
-    fn write(root: &Path, files: &[(&str, &str)]) {
-        for (path, text) in files {
-            let path = root.join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-    }
-
-    fn gathered(
-        root: &Path,
-        manifests: &[&str],
-    ) -> (Result<Gathered, DeployError>, tempfile::TempDir) {
-        let to = tempfile::tempdir().unwrap();
-        let manifests: Vec<_> = manifests.iter().map(|it| root.join(it)).collect();
-        (gather(&manifests, to.path()), to)
-    }
-
-    #[test]
-    fn files_with_objects_are_copied_under_names_of_their_own() {
-        let root = tempfile::tempdir().unwrap();
-        write(
-            root.path(),
-            &[
-                ("deploy/a.yaml", POD),
-                ("deploy/sub/a.yaml", POD),
-                ("deploy/values.yaml", "x: 1"),
-                ("deploy/README.md", "# x"),
-                ("deploy/.git/a.yaml", POD),
-                ("one.json", "{\"apiVersion\": \"v1\", \"kind\": \"Pod\"}"),
-            ],
-        );
-        let (done, to) = gathered(root.path(), &["deploy", "one.json"]);
-        let done = done.unwrap();
-        assert_eq!(done.parts.files, ["0000-a.yaml", "0001-a.yaml", "0002-one.json"]);
-        assert_eq!(done.left_out, [root.path().join("deploy/values.yaml")]);
-        assert_eq!(fs::read_to_string(to.path().join("0001-a.yaml")).unwrap(), POD);
-    }
-
-    #[test]
-    fn a_kustomization_comes_with_what_it_builds_upon() {
-        let root = tempfile::tempdir().unwrap();
-        write(
-            root.path(),
-            &[
-                ("k/base/kustomization.yaml", "resources: [a.yaml, https://example.org/x]"),
-                ("k/base/a.yaml", POD),
-                (
-                    "k/overlays/dev/kustomization.yml",
-                    "resources: [../../base]\ncomponents: [../../c]",
-                ),
-                ("k/overlays/dev/patch.txt", "x"),
-                ("k/overlays/prod/kustomization.yaml", "resources: [../../base]"),
-                ("k/c/kustomization.yaml", "kind: Component"),
-            ],
-        );
-        let (done, to) = gathered(root.path(), &["k/overlays/dev"]);
-        assert_eq!(done.unwrap().parts.folders, ["k/overlays/dev"]);
-        for path in ["k/base/a.yaml", "k/overlays/dev/patch.txt", "k/c/kustomization.yaml"] {
-            assert!(to.path().join(path).exists(), "{path}");
-        }
-        assert!(!to.path().join("k/overlays/prod").exists());
-        // Below a folder of plain files, too.
-        let (done, _to) = gathered(root.path(), &["k/base"]);
-        assert_eq!(done.unwrap().parts.folders, ["base"]);
-    }
-
-    #[test]
-    fn what_cannot_be_applied_is_told() {
-        let root = tempfile::tempdir().unwrap();
-        write(root.path(), &[("t/a.yaml", "name: {{ x }}"), ("v/a.yaml", "x: 1")]);
-        let error = |path: &str| gathered(root.path(), &[path]).0.unwrap_err();
-        assert!(matches!(error("t"), DeployError::NoYaml { .. }));
-        assert!(matches!(error("v"), DeployError::NoObjects { .. }));
-        assert!(matches!(error("absent"), DeployError::Manifests { .. }));
-    }
-}
+mod tests;

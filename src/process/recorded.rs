@@ -20,6 +20,8 @@ pub struct Recorded {
 impl Recorded {
     /// The words of a failure by which a program does not answer at all.
     pub const LATE: &str = "(no answer)";
+    /// The words of a failure by which a program is not there.
+    pub const ABSENT: &str = "(no such program)";
 
     /// A runner with these answers, in this order; without one left, no program is found.
     pub fn new<const N: usize>(answers: [Answer; N]) -> Self {
@@ -67,9 +69,10 @@ impl Runner for Recorded {
             let known = self.transcript.iter().find(|(beginning, _)| line.starts_with(beginning));
             let answer = known
                 .map_or_else(|| Err(format!("not in the transcript: {line}")), |it| it.1.clone());
-            return answer.map_err(|words| match words == Self::LATE {
-                true => RunError::Late { program: line, limit },
-                false => RunError::Failed { program: line, words },
+            return answer.map_err(|words| match words.as_str() {
+                Self::LATE => RunError::Late { program: line, limit },
+                Self::ABSENT => program.cannot_run(io::ErrorKind::NotFound.into()),
+                _ => RunError::Failed { program: line, words },
             });
         }
         match self.answers.lock().unwrap().pop_front() {

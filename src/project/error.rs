@@ -136,6 +136,14 @@ pub enum ProjectError {
         #[source]
         source: io::Error,
     },
+    /// An image whose build would see nothing.
+    #[error("cannot build {image}: there is no folder {}", path.display())]
+    NoContext {
+        /// The image.
+        image: String,
+        /// Where the folder should be.
+        path: PathBuf,
+    },
     /// An image whose build has no file.
     #[error("cannot build {image}: there is no {}", path.display())]
     NoContainerfile {
@@ -173,7 +181,7 @@ impl ProjectError {
             Self::Absent { .. } => {
                 "`wharf init` writes one for what is in this folder; --file FILE names another"
             }
-            Self::Read { .. } => "name another file by --file FILE",
+            Self::Read { .. } => "look at it, or name another file by --file FILE",
             Self::Toml { .. } => "each line is `key = value`, as in: name = \"moon-server:v1.0.0\"",
             Self::UnknownKey { nearest: Some(nearest), .. } => {
                 return Some(format!("`{nearest}` may be meant"));
@@ -195,6 +203,9 @@ impl ProjectError {
             Self::Exists { .. } => "--force writes it anew, --dry-run shows what would be written",
             Self::Nothing { .. } => {
                 "run it in the folder of a project that has one, or write wharf.toml by hand"
+            }
+            Self::NoContext { .. } => {
+                "let `context` name the folder that the build sees, from the folder of wharf.toml"
             }
             Self::NoContainerfile { .. } => {
                 "set `context` to its folder, or `containerfile` to the file itself"

@@ -1,8 +1,9 @@
 //! Kubernetes manifests, read as far as a project needs to know them: which objects stand in a file,
 //! and which images their pods are made of. A file that is something else has none.
 
-use serde::Deserialize;
 use serde_json::Value;
+
+use super::yaml;
 
 /// A Kubernetes object.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,17 +15,25 @@ const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContain
 /// The objects in a text of YAML or JSON, those of a `List` one by one. None if it cannot be read, as
 /// a template cannot, or if it holds something else.
 pub fn objects(text: &str) -> Vec<Object> {
-    read(text).unwrap_or_default()
+    read(text).unwrap_or_default().0
 }
 
-/// The same where it must be a text of objects.
+/// The same of what must be YAML, and what there is to say of the first document that is no object among
+/// those that are: kubectl would refuse it when it has applied the others.
 ///
 /// # Errors
 /// It is no YAML; what is wrong with it.
-pub fn read(text: &str) -> Result<Vec<Object>, String> {
-    let documents = yaml_serde::Deserializer::from_str(text).map(Value::deserialize);
-    let documents: Vec<_> = documents.collect::<Result<_, _>>().map_err(|it| it.to_string())?;
-    Ok(documents.into_iter().flat_map(unlisted).map(Object).filter(Object::is_one).collect())
+pub fn read(text: &str) -> Result<(Vec<Object>, Option<String>), String> {
+    let (mut objects, mut strays) = (Vec::new(), Vec::new());
+    for (at, document) in yaml::documents(text)?.into_iter().enumerate() {
+        for object in unlisted(document).into_iter().filter(|it| !it.is_null()).map(Object) {
+            strays.extend(object.lack().map(|lack| format!("document {} {lack}", at + 1)));
+            objects.push(object);
+        }
+    }
+    objects.retain(Object::is_one);
+    let stray = strays.into_iter().next().filter(|_| !objects.is_empty());
+    Ok((objects, stray))
 }
 
 fn unlisted(document: Value) -> Vec<Value> {
@@ -42,8 +51,18 @@ const OTHERS: [&str; 5] =
 impl Object {
     fn is_one(&self) -> bool {
         let version = self.0["apiVersion"].as_str().unwrap_or_default();
-        let is_other = |prefix: &str| version.starts_with(prefix);
-        !version.is_empty() && !self.kind().is_empty() && !OTHERS.iter().any(|it| is_other(it))
+        self.lack().is_none() && !OTHERS.iter().any(|it| version.starts_with(it))
+    }
+
+    /// What keeps Kubernetes from taking it for an object, if something does.
+    fn lack(&self) -> Option<String> {
+        let lacks = |field: &&str| self.0[*field].as_str().is_none_or(str::is_empty);
+        let field = ["apiVersion", "kind"].into_iter().find(lacks)?;
+        let name = format!("{} {}", self.kind(), self.name());
+        Some(match name.trim() {
+            "" => format!("has no {field}"),
+            name => format!("({name}) has no {field}"),
+        })
     }
 
     /// What it is: `Deployment`.
@@ -120,6 +139,29 @@ mod tests {
             assert_eq!(kinds(text), expected, "{text}");
         }
         assert!(read("a: {{ x }}").unwrap_err().contains("line 1"));
+    }
+
+    #[test]
+    fn a_document_among_objects_that_is_none_is_told() {
+        let pod = "apiVersion: v1\nkind: Pod\n---\n";
+        let stray = |text: &str| read(text).unwrap().1;
+        for (text, expected) in [
+            ("kind: Service\nmetadata: {name: a}", "document 2 (Service a) has no apiVersion"),
+            ("apiVersion: v1\nmetadata: {name: a}", "document 2 (a) has no kind"),
+            ("apiVersion: 1\nkind: Service", "document 2 (Service) has no apiVersion"),
+            ("a: 1", "document 2 has no apiVersion"),
+            ("prose", "document 2 has no apiVersion"),
+            (
+                "apiVersion: v1\nkind: List\nitems: [{kind: Pod}]",
+                "document 2 (Pod) has no apiVersion",
+            ),
+        ] {
+            assert_eq!(stray(&format!("{pod}{text}")).as_deref(), Some(expected), "{text}");
+            assert_eq!(stray(text), None, "it is of another program");
+        }
+        for text in ["", "# nothing", "apiVersion: skaffold/v4\nkind: Config"] {
+            assert_eq!(stray(&format!("{pod}{text}")), None, "{text}");
+        }
     }
 
     #[test]

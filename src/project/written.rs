@@ -51,6 +51,12 @@ pub(super) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -
     scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }
 
+/// Whether two names mean one image: an engine puts `localhost/` before a name without a host.
+fn is_same(a: &ImageReference, b: &ImageReference) -> bool {
+    let host = |name: &ImageReference| name.registry.clone().filter(|host| host != "localhost");
+    (&a.name, &a.tag, host(a)) == (&b.name, &b.tag, host(b))
+}
+
 /// The file that is read.
 #[derive(Clone, Copy)]
 struct File<'a> {
@@ -109,13 +115,16 @@ impl<'a> File<'a> {
                 return Err(top.wrong("image", value, "tables [[image]]"));
             };
             let image = self.image(&self.section(table, "[[image]]", line, &IMAGE)?)?;
-            if images.iter().any(|other| other.name == image.name) {
+            if images.iter().any(|other| is_same(&other.name, &image.name)) {
                 let (path, name) = (self.path.to_owned(), image.name.to_string());
                 return Err(ProjectError::Twice { name, path, line });
             }
             images.push(image);
         }
-        Ok(images)
+        match images.is_empty() {
+            true => Err(ProjectError::NoImages { path: self.path.to_owned() }),
+            false => Ok(images),
+        }
     }
 
     fn image(self, section: &Section<'a>) -> Result<Image, ProjectError> {
@@ -298,6 +307,21 @@ mod tests {
             ("image = 'x'".into(), "[[image]]"),
             ("manifests = 'x'".into(), "no [[image]]"),
             (format!("{image}{image}"), "twice"),
+            (format!("{image}[[image]]\nname = 'localhost/app:v1'"), "twice"),
+            (String::new(), "no [[image]]"),
+            ("\u{feff}# nothing\n".into(), "no [[image]]"),
+            ("image = []".into(), "no [[image]]"),
+            ("image = {}".into(), "[[image]]"),
+            ("image = [1]".into(), "[[image]]"),
+            ("[[image]]\nname = ''".into(), "a text"),
+            ("[[image]]\nname = '-v:1'".into(), "an image's name"),
+            ("[[image]]\nname = '../app:v1'".into(), "an image's name"),
+            (format!("{image}context = 1979-05-27"), "a TOML datetime"),
+            (format!("{image}context = ''"), "a text"),
+            (format!("{image}context = ['a']"), "a TOML array"),
+            (format!("{image}{image}name = 'app:v2'"), "line 5"),
+            (format!("manifests = ''\n{image}"), "a text"),
+            (format!("manifests = {{}}\n{image}"), "a text"),
             (format!("namespace = 'A'\n{image}"), "lower case"),
             (format!("manifests = [1]\n{image}"), "a list of texts"),
             (format!("[cluster]\nnam = 'x'\n{image}"), "`nam`"),
@@ -309,6 +333,20 @@ mod tests {
             let error = parsed(&text).unwrap_err();
             assert!(error.contains(expected), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn paths_may_lead_out_of_the_projects_folder() {
+        let project = parsed(
+            "manifests = ['../deploy', '/etc/x']\n[[image]]\nname = 'app:v1'\ncontext = '../..'\n\
+             containerfile = '../build/./Containerfile'\n[[image]]\nname = 'b:v1'\ncontext = '/srv/b'",
+        )
+        .unwrap();
+        assert_eq!(project.manifests, [Path::new("/p/../deploy"), Path::new("/etc/x")]);
+        let [app, b] = &project.images[..] else { panic!("two images") };
+        assert_eq!(app.context, Path::new("/p/../.."));
+        assert_eq!(app.containerfile.as_deref(), Some(Path::new("/p/../build/Containerfile")));
+        assert_eq!(b.context, Path::new("/srv/b"));
     }
 
     #[test]

@@ -108,11 +108,7 @@ impl SetupError {
             }
             Self::Engine(EngineError::Run(error)) | Self::Run(error) => of_run(error),
             Self::OfNode { source, .. } => source.hint(),
-            Self::NoEngine => Some(
-                "install Podman (https://podman.io/docs/installation); on macOS then run `podman \
-                 machine init` and `podman machine start`"
-                    .into(),
-            ),
+            Self::NoEngine => Some(no_engine()),
             Self::Image(error) => Some(error.hint()),
             Self::Secret(HeldError::NoSecret { file, .. } | HeldError::Read { file, .. }) => {
                 Some(format!("remove {file}, and `wharf up` makes another"))
@@ -142,6 +138,15 @@ pub fn of_run(error: &RunError) -> Option<String> {
         ),
         _ => None,
     }
+}
+
+/// What to do where there is no engine.
+pub fn no_engine() -> String {
+    let machine = match cfg!(target_os = "macos") {
+        true => "; then run `podman machine init`",
+        false => "",
+    };
+    format!("install Podman: {}{machine}", how_to_get("podman").unwrap_or_default())
 }
 
 /// How to get a program of the field.

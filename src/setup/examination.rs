@@ -68,6 +68,12 @@ pub fn examine(site: &Site, checks: &[Box<dyn Step>]) -> Vec<Examined> {
     all
 }
 
+/// What there is to tell where no check can look, as there is no engine.
+pub fn without_engine() -> Vec<Examined> {
+    let findings = vec![fault_of("podman", &SetupError::NoEngine)];
+    vec![Examined { check: ENGINE, findings, mended: Vec::new(), has_looked: false }]
+}
+
 /// Mends what can be mended, and has every check look again, until nothing is left that changes.
 pub fn mend(site: &Site, checks: &[Box<dyn Step>], examined: Vec<Examined>) -> Vec<Examined> {
     let mut now = examined;
@@ -114,12 +120,16 @@ fn seen(check: &dyn Step, findings: Vec<Finding>) -> Examined {
 
 /// A check that cannot look, for a reason of its own.
 fn blind(check: &dyn Step, error: &SetupError) -> Examined {
-    let finding = Finding::fault("this check", told(error));
-    let finding = match error.hint() {
+    Examined { has_looked: false, ..seen(check, vec![fault_of("this check", error)]) }
+}
+
+/// An error as a fault.
+fn fault_of(about: &str, error: &SetupError) -> Finding {
+    let finding = Finding::fault(about, told(error));
+    match error.hint() {
         Some(hint) => finding.left_to_you(hint),
         None => finding,
-    };
-    Examined { has_looked: false, ..seen(check, vec![finding]) }
+    }
 }
 
 /// A check that cannot look, for the reason that was told already.

@@ -223,6 +223,13 @@ fn build(site: &Site, sources: &Sources) -> Result<(), SetupError> {
     Ok(())
 }
 
+/// Whether a container is made of an image. In a dry run the registry, which would be gone, is still there.
+fn is_used(site: &Site, image: &engine::Image) -> Result<bool, SetupError> {
+    let mut users = site.engine.users_of(&image.id)?;
+    users.retain(|name| !site.hand().is_dry() || *name != site.config.registry);
+    Ok(!users.is_empty())
+}
+
 /// Removes the images that the setup made, but for one, and those that containers are made of.
 fn remove_all_but(site: &Site, kept: &str) -> Result<(), SetupError> {
     for made in site.receipt.made() {
@@ -237,7 +244,7 @@ fn remove_all_but(site: &Site, kept: &str) -> Result<(), SetupError> {
                 site.strike(&made)?;
                 continue;
             }
-            if !site.engine.users_of(&image.id)?.is_empty() {
+            if is_used(site, &image)? {
                 continue;
             }
             // By its id it would go with every name that somebody gave it since.

@@ -1,5 +1,7 @@
-//! The walk of `wharf up` through the steps: what each finds is told and mended, and looked at again.
+//! The walk of `wharf up` through the steps: what each finds is told and mended, and looked at again; and
+//! the way back of `wharf down`.
 
+use super::proof;
 use super::receipt::Made;
 use super::{Finding, Level, SetupError, Site, Step};
 use crate::failure::told as told_of;
@@ -57,6 +59,17 @@ pub fn walk(site: &Site, steps: &[Box<dyn Step>]) -> Result<Walk, SetupError> {
         }
     }
     Ok(walk)
+}
+
+/// Takes down what the steps made, last step first. What cannot be taken down keeps nothing else standing;
+/// why it cannot is given.
+pub fn take_down(site: &Site, steps: &[Box<dyn Step>]) -> Vec<SetupError> {
+    let mut failures: Vec<_> = proof::undo(site).err().into_iter().collect();
+    failures.extend(steps.iter().rev().filter_map(|step| step.undo(site).err()));
+    failures.extend(site.strike(&Made::Unproven).err());
+    // A program that is missing is missed by one step after the other.
+    failures.dedup_by_key(|failure| told_of(failure));
+    failures
 }
 
 fn first_fault(step: &dyn Step, site: &Site) -> Result<Option<Finding>, SetupError> {

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod failing;
+mod hostile;
 mod http;
 mod inside;
 mod manifests;
@@ -110,6 +111,11 @@ impl Stage {
         let mut files = BTreeMap::new();
         let mut ahead = vec![self.path("deploy"), self.path("wharf.toml")];
         while let Some(path) = ahead.pop() {
+            if path.is_symlink() {
+                let target = fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes();
+                files.insert(path, target);
+                continue;
+            }
             match path.is_dir() {
                 true => ahead.extend(fs::read_dir(path).unwrap().map(|it| it.unwrap().path())),
                 false => _ = files.insert(path.clone(), fs::read(path).unwrap()),

@@ -38,6 +38,7 @@ mod login;
 mod manifests;
 mod matrix;
 mod memory;
+mod missing_programs;
 mod mount;
 mod oci_client;
 mod operations;

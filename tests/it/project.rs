@@ -184,6 +184,11 @@ fn what_is_wrong_with_a_project_is_told_before_anything_is_done() {
         (Some("manifests = 'deploy'"), "deploy", "no [[image]]"),
         (Some("[[image]]\nname = 'app:v1'\n"), "build", "no "),
         (Some("[[image"), "build", "line 1"),
+        (Some(""), "push", "no [[image]]"),
+        (Some("image = []"), "build", "no [[image]]"),
+        (Some("[[image]]\nname = 'app:v1'\ncontext = 'absent'"), "build", "there is no folder"),
+        (Some("[[image]]\nname = 'app:v1'\ncontext = \"app\\u0000\""), "build", "no folder"),
+        (Some("[[image]]\nname = 'a:1'\n[[image]]\nname = 'localhost/a:1'"), "push", "line 3"),
     ] {
         _ = fs::remove_file(root.join("wharf.toml"));
         if let Some(text) = text {
@@ -197,6 +202,42 @@ fn what_is_wrong_with_a_project_is_told_before_anything_is_done() {
         let words = failed(wharf(root, command).env("PATH", &bin), 2);
         assert!(words.contains("moon:v1 may be meant"), "{words}");
     }
-    let words = failed(wharf(root, ["build", "--file", "absent.toml"]).env("PATH", &bin), 2);
-    assert!(words.contains("absent.toml"), "{words}");
+    fs::write(root.join("latin.toml"), b"# caf\xe9\n[[image]]\nname = 'app:v1'\n").unwrap();
+    for (file, expected) in
+        [("absent.toml", "absent.toml"), ("latin.toml", "UTF-8"), ("app", "directory")]
+    {
+        let words = failed(wharf(root, ["build", "--file", file]).env("PATH", &bin), 2);
+        assert!(words.contains(file) && words.contains(expected), "{words}");
+    }
+}
+
+#[test]
+fn a_build_may_see_a_folder_outside_of_the_project() {
+    let folder = folder();
+    let root = folder.path().canonicalize().unwrap();
+    let bin = with_idle_engine(&root);
+    let elsewhere = root.join("app");
+    write(
+        &root,
+        &[(
+            "deploy/wharf.toml",
+            &format!(
+                "[[image]]\nname = 'a:1'\ncontext = '../app'\n[[image]]\nname = 'b:1'\ncontext = '..'\n\
+                 containerfile = '../base/Dockerfile'\n[[image]]\nname = 'c:1'\ncontext = '{}'\n",
+                elsewhere.display()
+            ),
+        )],
+    );
+    let mut build = wharf(&root.join("deploy"), ["build", "--dry-run"]);
+    let (stdout, _) = said(build.env("PATH", bin));
+    let folder = root.join("deploy");
+    let (folder, elsewhere) = (folder.display(), elsewhere.display());
+    assert_eq!(
+        stdout,
+        format!(
+            "podman build --tag a:1 --file {folder}/../app/Containerfile {folder}/../app\n\
+             podman build --tag b:1 --file {folder}/../base/Dockerfile {folder}/..\n\
+             podman build --tag c:1 --file {elsewhere}/Containerfile {elsewhere}\n"
+        )
+    );
 }

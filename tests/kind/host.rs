@@ -16,6 +16,7 @@ pub(crate) fn trials() -> Vec<(&'static str, Run)> {
         ("the_image_of_this_wharf_is_loaded", the_image_of_this_wharf_is_loaded),
         ("a_plain_podman_push_goes_by_http_where_asked", a_plain_podman_push_goes_by_http),
         ("a_foreign_rule_is_left_alone", a_foreign_rule_is_left_alone),
+        ("a_short_name_is_that_of_what_is_here", a_short_name_is_that_of_what_is_here),
         ("autostart_enables_podmans_unit_and_disables_it", autostart_enables_podmans_unit),
         ("autostart_without_systemd_is_only_said", autostart_without_systemd_is_only_said),
     ]
@@ -128,6 +129,41 @@ fn a_foreign_rule_is_left_alone(ground: &Ground) {
     said(&mut ground.wharf(["down", "--data"]));
     assert_eq!(fs::read_to_string(rule(ground)).unwrap(), text);
     assert!(own.exists());
+}
+
+/// As Fedora and Podman's virtual machines are set: several registries may have an image, and nobody is
+/// there to choose one.
+const SHORT_NAMES: &str = "\
+unqualified-search-registries = [\"registry.fedoraproject.org\", \"docker.io\"]
+short-name-mode = \"enforcing\"
+";
+
+fn a_short_name_is_that_of_what_is_here(ground: &Ground) {
+    let (rules, context) = (ground.home().join("registries.conf"), ground.home().join("context"));
+    fs::write(&rules, SHORT_NAMES).unwrap();
+    fs::create_dir(&context).unwrap();
+    fs::write(context.join("Containerfile"), "FROM early:1\nLABEL a=b\n").unwrap();
+    let podman = |words: &[&str]| {
+        let mut command = ground.podman([]);
+        command.args(words).env("CONTAINERS_REGISTRIES_CONF", &rules).current_dir(&context);
+        let output = command::output(&mut command);
+        (output.status.success(), command::words(&output))
+    };
+    let build = ["build", "--network=none", "--tag=late:1", "."];
+    for words in [&build[..], &["pull", "early:1"], &["run", "--rm", "early:1"]] {
+        let (done, said) = podman(words);
+        let expected = "short-name resolution enforced but cannot prompt without a TTY";
+        assert!(!done && said.contains(expected), "podman {words:?}: {said}");
+    }
+    // It is found by its short name when it was built here.
+    ground.build_greeter("early:1", "hello");
+    for words in [&build[..], &["run", "--rm", "--network=none", "early:1", "/greeter"]] {
+        let (done, said) = podman(words);
+        assert!(done, "podman {words:?}: {said}");
+    }
+    for image in ["localhost/late:1", "localhost/early:1"] {
+        command::run(&mut ground.podman(["rmi", image]));
+    }
 }
 
 /// A `systemctl` for `command` that keeps in a file whether Podman's unit is enabled: the machine's own

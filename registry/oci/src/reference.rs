@@ -124,12 +124,18 @@ fn is_host(text: &str) -> bool {
     };
     let host_is_good = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            !host.is_empty()
-                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
-        }
+        None => host.split('.').all(is_label),
     };
     host_is_good && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0))
+}
+
+/// What stands between the dots of a host: nothing there is a path, as in `../app`.
+fn is_label(text: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    !text.is_empty()
+        && text.bytes().all(is_letter)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 impl fmt::Display for ImageReference {
@@ -207,6 +213,11 @@ mod tests {
             "a.b/",
             "[x]:1/a",
             ":5000/a",
+            "./a",
+            "../a",
+            "a..b/c",
+            "-a.b/c",
+            "a.b-/c",
         ];
         for text in table {
             assert!(text.parse::<ImageReference>().is_err(), "{text}");

@@ -8,6 +8,7 @@ use wharf_pusher::source::SourceError;
 use wharf_storage_reader::LocationError;
 
 use crate::process::RunError;
+use crate::setup::error::{how_to_get, no_engine};
 
 /// Why there is no image to work with.
 #[derive(Debug, Error)]
@@ -88,13 +89,16 @@ impl FindError {
         let text = match self {
             Self::Unnamed { .. } | Self::ManyNames { .. } => "name it with --as NAME:TAG".into(),
             Self::NoInput => piped,
-            Self::Engine { source: RunError::Missing { .. }, .. } => return None,
+            Self::Engine { source: RunError::Missing { program }, .. } => {
+                return how_to_get(program);
+            }
             Self::Engine { .. } => "`podman images` lists the images; on macOS, `podman machine \
                                     start` starts the machine they are in"
                 .into(),
             Self::NoEngine { .. } => format!(
-                "say where Podman's store is with --storage-root, or take an archive: {piped} --as \
-                 NAME:TAG"
+                "{}; or say where Podman's store is with --storage-root, or take an archive: {piped} \
+                 --as NAME:TAG",
+                no_engine()
             ),
             Self::Unshare(_) => format!("take an archive instead: {piped} --as NAME:TAG"),
             Self::Store(error) => return of_store(error),

@@ -1,7 +1,7 @@
 //! What is made of a cluster that stands, is missing or is half-made, by recorded answers.
 
 use super::*;
-use crate::process::recorded::Answer;
+use crate::process::recorded::{Answer, Recorded};
 use crate::setup::site::tests::site;
 
 const VERSION: (&str, Answer) = ("kind version", Ok(Vec::new()));
@@ -59,4 +59,22 @@ fn a_cluster_that_kind_cannot_make_leaves_nothing_in_the_books() {
     assert_eq!(site.receipt.made(), []);
     let inputs = recorded.inputs();
     assert!(str::from_utf8(&inputs[0]).unwrap().contains("config_path"));
+}
+
+#[test]
+fn without_kind_a_cluster_stays_in_the_books_and_it_is_said_how_to_get_it() {
+    const NODE: &str = r#"[{"Id": "1", "Name": "dev-control-plane", "State": {"Running": true},
+        "Config": {"Labels": {"io.x-k8s.kind.cluster": "dev", "io.x-k8s.kind.role": "control-plane"}}}]"#;
+    let (mut site, _) = site([
+        ("podman ps", Ok("dev-control-plane\n".into())),
+        ("podman container inspect", Ok(NODE.into())),
+        ("kind delete cluster --name dev", Err(Recorded::ABSENT.into())),
+    ]);
+    let made = Made::Cluster { name: "dev".into() };
+    site.note(made.clone()).unwrap();
+    site.config.removal.clusters = true;
+    let error = TheCluster.undo(&site).unwrap_err();
+    assert_eq!(error.to_string(), "the program kind is not on the PATH");
+    assert_eq!(error.hint(), how_to_get("kind"));
+    assert!(site.receipt.has(&made));
 }

@@ -256,13 +256,14 @@ impl Receipt {
         if all.insert(made) { self.write(hand, &all) } else { Ok(()) }
     }
 
-    /// Strikes out what was taken away. The file goes with the last entry.
+    /// Strikes out what was taken away. The file goes with the last entry, and what a run left beside it that
+    /// was killed at its first.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn strike(&self, hand: &Hand, made: &Made) -> Result<(), ReceiptError> {
         let mut all = self.locked();
-        if all.remove(made) { self.write(hand, &all) } else { Ok(()) }
+        if all.remove(made) || all.is_empty() { self.write(hand, &all) } else { Ok(()) }
     }
 
     fn write(&self, hand: &Hand, made: &BTreeSet<Made>) -> Result<(), ReceiptError> {

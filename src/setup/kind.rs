@@ -224,7 +224,7 @@ fn of_cluster(site: &Site, name: &str) -> Result<Vec<Node>, SetupError> {
 /// Whether the thing went with a cluster.
 fn is_inside(made: &Made, cluster: &str, nodes: &[Node]) -> bool {
     match made {
-        Made::Hosts { node, .. } | Made::NodeFile { node, .. } => {
+        Made::Hosts { node, .. } | Made::NodeFile { node, .. } | Made::NodeImage { node, .. } => {
             nodes.iter().any(|it| it.name() == node)
         }
         Made::Hosting { cluster: of, .. }

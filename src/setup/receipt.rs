@@ -104,6 +104,15 @@ pub enum Made {
         /// What it said before; nothing if it was not there.
         before: Option<String>,
     },
+    /// Wharf's own image on a node, for a registry inside its cluster.
+    NodeImage {
+        /// The node's name.
+        node: String,
+        /// The node's container: another one of that name never had the image.
+        container: String,
+        /// The image's name.
+        name: String,
+    },
     /// The registry inside a cluster.
     InCluster {
         /// The cluster's name.

@@ -34,7 +34,7 @@ pub struct DownArgs {
     #[arg(long)]
     delete_cluster: bool,
 
-    /// Remove wharf's own image from the engine, too
+    /// Remove wharf's own image, too: from the engine, and from nodes that got it with `up --in-cluster`
     #[arg(long)]
     image: bool,
 
@@ -109,7 +109,7 @@ impl fmt::Display for TakenDown {
 fn told_with_flag(made: &Made) -> Option<String> {
     let flag = match made {
         Made::Volume { .. } | Made::TakenOver { .. } | Made::Claim { .. } => "--data",
-        Made::Image { .. } => "--image",
+        Made::Image { .. } | Made::NodeImage { .. } => "--image",
         Made::Cluster { .. } => "--delete-cluster",
         _ => return told(made),
     };
@@ -135,6 +135,7 @@ fn told(made: &Made) -> Option<String> {
         Made::Hosting { cluster, .. } => {
             format!("the ConfigMap local-registry-hosting in {cluster}")
         }
+        Made::NodeImage { node, .. } => format!("wharf's own image on {node}"),
         Made::InCluster { cluster } => format!("the registry in {cluster}"),
         Made::Claim { cluster } => format!("the volume claim in {cluster}"),
         Made::Unit { name, .. } => format!("{name}, which was enabled"),

@@ -116,6 +116,7 @@ pub fn run(args: UpArgs, report: &Report) -> Result<(), Failure> {
     if args.in_cluster {
         in_cluster::begin(&site)?;
     }
+    in_cluster::publish(&mut site);
     let walked = walk(&site, &steps_of(&site))?;
     if args.dry_run {
         return Ok(whole(&site)?);
@@ -191,9 +192,7 @@ impl UpArgs {
             workers: self.workers,
             node_image: self.node_image.clone(),
             config: self.kind_config.clone(),
-            port_mapping: self
-                .in_cluster
-                .then_some((self.port.unwrap_or(PORT), in_cluster::NODE_PORT)),
+            port_mapping: None,
         };
         Config {
             cluster: match &self.name {

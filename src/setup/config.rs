@@ -51,7 +51,7 @@ pub struct Removal {
     pub data: bool,
     /// The clusters that the setup made.
     pub clusters: bool,
-    /// Wharf's own image in the engine.
+    /// Wharf's own image in the engine, and on nodes.
     pub image: bool,
 }
 

@@ -7,6 +7,7 @@
 mod side;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use wharf_client::RegistryRule;
@@ -116,7 +117,11 @@ impl Step for DropIn {
         for made in of_receipt(site) {
             match &made {
                 Made::File { path, in_machine: false } => {
-                    if fs::read_to_string(path).is_ok_and(|text| text.starts_with(HEADER)) {
+                    let is_ours = match fs::read_to_string(path) {
+                        Ok(text) => text.starts_with(HEADER),
+                        Err(error) => error.kind() == ErrorKind::NotFound,
+                    };
+                    if is_ours {
                         site.hand().remove(path)?;
                     }
                 }

@@ -3,12 +3,13 @@
 //!
 //! Answers are remembered until something changes, so that steps ask as if asking cost nothing.
 
+mod file;
+
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::fs;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +18,8 @@ use thiserror::Error;
 
 use crate::process::{ANSWER_MAX, Program, RunError, Runner};
 use crate::report::Report;
+use file::{put, unfinished};
+pub use file::{read, read_text};
 
 /// How long a change may take: a container that is stopped has ten seconds, a volume with many files takes
 /// its time, and one that takes longer hangs.
@@ -203,17 +206,17 @@ impl Hand {
         put(path, text, 0o600).map_err(failed)
     }
 
-    /// Removes a file of this machine; one that is gone is no error.
+    /// Removes a file of this machine, with what a killed run left beside it; one that is gone is no error.
     ///
     /// # Errors
     /// It cannot be removed.
     pub fn remove(&self, path: &Path) -> Result<(), FileError> {
         let failed = |source| FileError { verb: "remove", path: path.to_owned(), source };
-        if !path.exists() {
-            return Ok(());
+        for path in [path, &unfinished(path)].into_iter().filter(|path| path.exists()) {
+            let line = Program::new("rm", [path]).line();
+            self.changing(line, (), || fs::remove_file(path)).map_err(failed)?;
         }
-        let line = Program::new("rm", [path]).line();
-        self.changing(line, (), || fs::remove_file(path)).map_err(failed)
+        Ok(())
     }
 
     /// Tells the person what was done, or found.
@@ -275,30 +278,6 @@ impl Hand {
     }
 }
 
-/// The most that is read of a file, in bytes: what the setup reads is written by people, or by itself.
-const FILE_BYTES_MAX: u64 = 16 << 20;
-
-/// Reads a file of this machine.
-///
-/// # Errors
-/// It cannot be read, or is larger than any such file is.
-pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > FILE_BYTES_MAX {
-        true => Err(io::Error::other(format!("it is larger than {} MiB", FILE_BYTES_MAX >> 20))),
-        false => Ok(bytes),
-    }
-}
-
-/// The same of a text.
-///
-/// # Errors
-/// As those of [`read`]; or it is no text.
-pub fn read_text(path: &Path) -> io::Result<String> {
-    String::from_utf8(read(path)?).map_err(|_| io::Error::other("it is no text in UTF-8"))
-}
-
 /// Who is asked: a program, or by it a container. One that hangs keeps no other from answering.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Asked {
@@ -316,19 +295,6 @@ impl Asked {
             container: if is_exec { words.next().cloned() } else { None },
         }
     }
-}
-
-/// Writes a file in one step: a reader finds all of it, or what was there before.
-fn put(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    fs::set_permissions(file.path(), fs::Permissions::from_mode(mode))?;
-    // Where the machine goes down, a file of nothing in its place would be worse than the one before.
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    fs::File::open(folder)?.sync_all()
 }
 
 /// A change that is only shown: with `--json` each is a line of it.

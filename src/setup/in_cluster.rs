@@ -8,6 +8,7 @@
 mod deployment;
 mod manifest;
 mod own_image;
+mod removal;
 
 use super::config::{CLUSTER, Cluster, PORT};
 use super::node::{self, Node, Role};
@@ -19,7 +20,7 @@ use super::{
 use crate::failure::told;
 use crate::load::{self, Goods, LoadError, each};
 use deployment::{
-    State, await_ready, finding, foreign, has_namespace, kubectl, own, silent, state, wanted,
+    State, await_ready, finding, foreign, has_claim, has_namespace, kubectl, silent, state, wanted,
 };
 
 /// The port that every node has for it.
@@ -74,6 +75,18 @@ pub fn begin(site: &Site) -> Result<(), SetupError> {
 
 fn unnamed(what: &str) -> SetupError {
     SetupError::InTheWay { what: what.into(), hint: "name it: --name CLUSTER".into() }
+}
+
+/// Has the cluster that it is to be in made with a port of the host that leads to it, where that is made
+/// by this run: also by one that goes on with what another began.
+pub fn publish(site: &mut Site) {
+    let Some(cluster) = cluster(site) else { return };
+    let mapping = Some((site.config.port, NODE_PORT));
+    match &mut site.config.cluster {
+        Cluster::Named(name, new) if *name == cluster => new.port_mapping = mapping,
+        Cluster::Any(new) => new.port_mapping = mapping,
+        Cluster::Named(..) | Cluster::Existing => {}
+    }
 }
 
 /// The port of the host that leads to it, if the cluster has one.
@@ -165,61 +178,26 @@ impl Step for InCluster {
     fn apply(&self, site: &Site) -> Result<(), SetupError> {
         let Some(cluster) = cluster(site) else { return Ok(()) };
         let (nodes, goods) = (running_of(site, &cluster)?, own_image::goods(site)?);
-        bring_image(site, &nodes, &goods)?;
-        let Some(head) = head(&nodes) else { return Ok(()) };
-        match state(site, head, &goods)? {
+        let Some(head) = head(&nodes) else { return bring_image(site, &nodes, &goods) };
+        let found = state(site, head, &goods)?;
+        match &found {
+            State::Foreign(object) => return Err(foreign(&cluster, object)),
+            State::Silent(words) => return Err(silent(&cluster, words)),
+            _ => bring_image(site, &nodes, &goods)?,
+        }
+        match found {
             State::Right => return Ok(()),
             State::Waiting => {}
-            State::Missing | State::Lacking(_) | State::Other => {
-                if !has_namespace(site, head)? {
-                    site.note(Made::Namespace { cluster: cluster.clone() })?;
-                }
-                site.note(Made::Claim { cluster: cluster.clone() })?;
-                kubectl(site, head, &["apply", "-f", "-"], wanted(site, &goods).as_bytes())?;
-            }
-            State::Foreign => return Err(foreign(site, &cluster)),
-            State::Silent(words) => return Err(silent(&cluster, &words)),
+            _ => apply(site, head, &goods)?,
         }
         await_ready(site, head)
     }
 
     fn undo(&self, site: &Site) -> Result<(), SetupError> {
-        let removal = site.config.removal;
         for made in site.receipt.made() {
-            let (of, object) = match &made {
-                Made::InCluster { cluster } => {
-                    (cluster, vec![own(site, "deployment"), own(site, "service")])
-                }
-                Made::Claim { cluster } if removal.data || removal.clusters => {
-                    (cluster, vec![format!("persistentvolumeclaim/{}", site.config.volume)])
-                }
-                // Its own goes last, and only if nobody had it before.
-                Made::Namespace { cluster } if removal.data || removal.clusters => {
-                    (cluster, vec![format!("namespace/{NAMESPACE}")])
-                }
-                _ => continue,
-            };
-            let is_ours = site.receipt.has(&Made::Cluster { name: of.clone() });
-            let goes_with_it = removal.clusters && is_ours;
-            if !matches!(made, Made::InCluster { .. }) && !removal.data && !goes_with_it {
-                continue;
+            if removal::take_away(site, &made)? {
+                site.strike(&made)?;
             }
-            let all = node::all(site)?;
-            match head(&running_of(site, of)?) {
-                _ if goes_with_it => {}
-                Some(head) => {
-                    let mut words = vec!["delete"];
-                    words.extend(object.iter().map(String::as_str));
-                    words.extend([deployment::IN_NAMESPACE, "--ignore-not-found"]);
-                    kubectl(site, head, &words, &[])?;
-                }
-                None if all.iter().any(|node| node.cluster == *of) => {
-                    site.hand().say(format_args!("{of} stands still: its registry stays in it."));
-                    continue;
-                }
-                None => {}
-            }
-            site.strike(&made)?;
         }
         Ok(())
     }
@@ -255,6 +233,15 @@ fn lacking<'a>(site: &Site, nodes: &'a [Node], goods: &Goods) -> Vec<(&'a Node, 
 
 /// Loads the image into every node that lacks it.
 fn bring_image(site: &Site, nodes: &[Node], goods: &Goods) -> Result<(), SetupError> {
+    for (node, lack) in lacking(site, nodes, goods) {
+        if matches!(lack, Lack::Image) {
+            site.note(Made::NodeImage {
+                node: node.name().to_owned(),
+                container: node.container.id.clone(),
+                name: site.config.image.to_string(),
+            })?;
+        }
+    }
     let works: Vec<_> = nodes.iter().zip(load::look(&site.engine, nodes)).collect();
     let goods = std::slice::from_ref(goods);
     let sent = each(&works, |(node, stock)| match stock {
@@ -270,6 +257,20 @@ fn bring_image(site: &Site, nodes: &[Node], goods: &Goods) -> Result<(), SetupEr
         })?;
     }
     Ok(())
+}
+
+/// Applies the objects, but for a claim that stands already.
+fn apply(site: &Site, head: &Node, goods: &Goods) -> Result<(), SetupError> {
+    let cluster = || head.cluster.clone();
+    if !has_namespace(site, head)? {
+        site.note(Made::Namespace { cluster: cluster() })?;
+    }
+    let has_claim = has_claim(site, head)?;
+    if !has_claim {
+        site.note(Made::Claim { cluster: cluster() })?;
+    }
+    let wanted = wanted(site, goods, has_claim);
+    kubectl(site, head, &["apply", "-f", "-"], wanted.as_bytes())
 }
 
 /// That a cluster was made without a port for the host.
@@ -323,5 +324,19 @@ mod tests {
         assert_eq!(cluster(&site_of).as_deref(), Some("dev"));
         let (site_of, _) = site(none());
         assert!(begin(&site_of).unwrap_err().hint().unwrap().contains("--name"));
+    }
+
+    #[test]
+    fn a_run_that_goes_on_with_another_gives_the_cluster_its_port() {
+        for (name, is_published) in [("dev", true), ("other", false)] {
+            let (mut site, _) = site([]);
+            site.config.cluster = Cluster::Named(name.into(), NewCluster::default());
+            let without = site.config.cluster.clone();
+            publish(&mut site);
+            assert_eq!(site.config.cluster, without, "the registry is in no cluster");
+            site.note(Made::InCluster { cluster: "dev".into() }).unwrap();
+            publish(&mut site);
+            assert_eq!(site.config.cluster != without, is_published, "{name}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod blueprint;
 mod failure;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -116,7 +117,11 @@ impl Step for TheCluster {
             for inside in site.receipt.made().iter().filter(|it| is_inside(it, name, &nodes)) {
                 site.strike(inside)?;
             }
-            site.strike(&Made::ClusterBegun { name: name.clone() })?;
+            let begun = Made::ClusterBegun { name: name.clone() };
+            if site.receipt.has(&begun) {
+                volumes::remove_left(site, name)?;
+            }
+            site.strike(&begun)?;
             site.strike(&made)?;
         }
         Ok(())
@@ -219,7 +224,7 @@ fn of_cluster(site: &Site, name: &str) -> Result<Vec<Node>, SetupError> {
 /// Whether the thing went with a cluster.
 fn is_inside(made: &Made, cluster: &str, nodes: &[Node]) -> bool {
     match made {
-        Made::Hosts { node, .. } | Made::NodeFile { node, .. } => {
+        Made::Hosts { node, .. } | Made::NodeFile { node, .. } | Made::NodeImage { node, .. } => {
             nodes.iter().any(|it| it.name() == node)
         }
         Made::Hosting { cluster: of, .. }
@@ -271,6 +276,9 @@ fn make(site: &Site, name: &str, new: &NewCluster) -> Result<(), SetupError> {
     let begun = Made::ClusterBegun { name: name.to_owned() };
     let made = Made::Cluster { name: name.to_owned() };
     let blueprint = blueprint_of(site, new)?;
+    if site.receipt.has(&begun) {
+        volumes::remove_left(site, name)?;
+    }
     site.note(begun.clone())?;
     site.note(made.clone())?;
     let mut words = vec!["create", "cluster", "--name", name, "--config=-"];

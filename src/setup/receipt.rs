@@ -104,6 +104,15 @@ pub enum Made {
         /// What it said before; nothing if it was not there.
         before: Option<String>,
     },
+    /// Wharf's own image on a node, for a registry inside its cluster.
+    NodeImage {
+        /// The node's name.
+        node: String,
+        /// The node's container: another one of that name never had the image.
+        container: String,
+        /// The image's name.
+        name: String,
+    },
     /// The registry inside a cluster.
     InCluster {
         /// The cluster's name.
@@ -256,13 +265,14 @@ impl Receipt {
         if all.insert(made) { self.write(hand, &all) } else { Ok(()) }
     }
 
-    /// Strikes out what was taken away. The file goes with the last entry.
+    /// Strikes out what was taken away. The file goes with the last entry, and what a run left beside it that
+    /// was killed at its first.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn strike(&self, hand: &Hand, made: &Made) -> Result<(), ReceiptError> {
         let mut all = self.locked();
-        if all.remove(made) { self.write(hand, &all) } else { Ok(()) }
+        if all.remove(made) || all.is_empty() { self.write(hand, &all) } else { Ok(()) }
     }
 
     fn write(&self, hand: &Hand, made: &BTreeSet<Made>) -> Result<(), ReceiptError> {

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -130,6 +130,16 @@ impl Ground {
             assert!(WATCHED.contains(program), "{program} is none of {WATCHED:?}");
         }
         command.env("PATH", self.path(programs))
+    }
+
+    /// Puts a program of the test's own first on the PATH of `command`; its calls are recorded, too.
+    pub(crate) fn show<'a>(&self, command: &'a mut Command, program: &Path) -> &'a mut Command {
+        let name = program.file_name().and_then(OsStr::to_str).expect("a program's name");
+        self.watched.watch(name, program);
+        let others = self.path(&[]);
+        let folders =
+            std::iter::once(self.watched.path_of(name)).chain(std::env::split_paths(&others));
+        command.env("PATH", std::env::join_paths(folders).unwrap())
     }
 
     /// A port of the loopback that is free when the test begins; the same during the whole test.
@@ -276,7 +286,7 @@ fn forget_networks() {
             command::output(Command::new("ip").args(["link", "delete"]).arg(link));
         }
     }
-    let state = std::path::Path::new("/run/containers/networks");
+    let state = Path::new("/run/containers/networks");
     // The server of names ends when it reads that there is no network left.
     let names = state.join("aardvark-dns");
     let process = fs::read_to_string(names.join("aardvark.pid")).unwrap_or_default();
@@ -289,7 +299,7 @@ fn forget_networks() {
 
 /// Links all programs of the machine's PATH into `folder`, but for those that are watched and other
 /// engines.
-fn link_programs(folder: &std::path::Path) {
+fn link_programs(folder: &Path) {
     fs::create_dir(folder).unwrap();
     let path = std::env::var_os("PATH").unwrap();
     for place in std::env::split_paths(&path) {

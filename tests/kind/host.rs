@@ -10,6 +10,7 @@ use crate::Run;
 use crate::command;
 use crate::containerfile::DEBIAN;
 use crate::ground::Ground;
+use crate::up::{NOT_OURS, but_for};
 
 pub(crate) fn trials() -> Vec<(&'static str, Run)> {
     vec![
@@ -17,6 +18,7 @@ pub(crate) fn trials() -> Vec<(&'static str, Run)> {
         ("a_plain_podman_push_goes_by_http_where_asked", a_plain_podman_push_goes_by_http),
         ("a_foreign_rule_is_left_alone", a_foreign_rule_is_left_alone),
         ("a_short_name_is_that_of_what_is_here", a_short_name_is_that_of_what_is_here),
+        ("a_rule_that_became_the_users_is_left_alone", a_rule_that_became_the_users_is_left_alone),
         ("autostart_enables_podmans_unit_and_disables_it", autostart_enables_podmans_unit),
         ("autostart_without_systemd_is_only_said", autostart_without_systemd_is_only_said),
     ]
@@ -74,7 +76,7 @@ fn the_image_of_this_wharf_is_loaded(ground: &Ground) {
 }
 
 /// The file that allows HTTP.
-fn rule(ground: &Ground) -> PathBuf {
+pub(crate) fn rule(ground: &Ground) -> PathBuf {
     ground.home().join(".config/containers/registries.conf.d/50-wharf-kind-registry.conf")
 }
 
@@ -166,12 +168,38 @@ fn a_short_name_is_that_of_what_is_here(ground: &Ground) {
     }
 }
 
+fn a_rule_that_became_the_users_is_left_alone(ground: &Ground) {
+    let before = ground.inventory();
+    up(ground, ["--podman-push"]);
+    plain_push(ground).unwrap();
+    let text = "# mine, with nothing about this registry\n";
+    fs::write(rule(ground), text).unwrap();
+    let output = command::output(ground.up(["--no-cluster"]).arg("--podman-push"));
+    let words = command::words(&output);
+    assert!(!output.status.success() && words.contains("is not wharf's"), "{words}");
+    let output = command::output(&mut ground.wharf(["doctor", "--fix"]));
+    let words = command::words(&output);
+    assert!(!output.status.success() && words.contains("is not wharf's"), "{words}");
+    assert_eq!(fs::read_to_string(rule(ground)).unwrap(), text);
+
+    said(&mut ground.wharf(["down", "--data", "--image"]));
+    assert_eq!(fs::read_to_string(rule(ground)).unwrap(), text);
+    fs::remove_file(rule(ground)).unwrap();
+    let may = [&["+ image localhost/greeter:1"][..], &NOT_OURS].concat();
+    but_for(&before, &ground.inventory(), &[], &may);
+}
+
+/// Whether Podman's unit is enabled, as [`with_systemctl`] keeps it.
+pub(crate) fn unit(ground: &Ground) -> PathBuf {
+    ground.home().join("systemd/state")
+}
+
 /// A `systemctl` for `command` that keeps in a file whether Podman's unit is enabled: the machine's own
 /// would keep what a test enables.
-fn with_systemctl<'a>(ground: &Ground, command: &'a mut Command) -> &'a mut Command {
-    let folder = ground.home().join("systemd");
-    fs::create_dir_all(&folder).unwrap();
-    let state = folder.join("state");
+pub(crate) fn with_systemctl<'a>(ground: &Ground, command: &'a mut Command) -> &'a mut Command {
+    let state = unit(ground);
+    let folder = state.parent().expect("a folder");
+    fs::create_dir_all(folder).unwrap();
     if !state.exists() {
         fs::write(&state, "disabled\n").unwrap();
     }
@@ -186,14 +214,11 @@ fn with_systemctl<'a>(ground: &Ground, command: &'a mut Command) -> &'a mut Comm
     let file = folder.join("systemctl");
     fs::write(&file, script).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = command.get_envs().find(|(name, _)| *name == "PATH");
-    let path = path.and_then(|(_, path)| path).expect("a PATH").to_owned();
-    let folders = std::iter::once(folder).chain(std::env::split_paths(&path));
-    command.env("PATH", std::env::join_paths(folders).unwrap())
+    ground.show(command, &file)
 }
 
 fn autostart_enables_podmans_unit(ground: &Ground) {
-    let state = ground.home().join("systemd/state");
+    let state = unit(ground);
     said(with_systemctl(ground, ground.up(["--no-cluster"]).arg("--autostart")));
     assert_eq!(fs::read_to_string(&state).unwrap(), "enabled\n");
     said(with_systemctl(ground, &mut ground.wharf(["down", "--data"])));

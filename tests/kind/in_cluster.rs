@@ -1,6 +1,6 @@
-//! The registry inside the cluster. There is no kubelet on the stage, nor a kube-proxy: the trial plays
-//! both. When the Deployment is applied, it runs the image that was loaded, by the node's real
-//! containerd, as the Deployment says, and has the Service's port of every node lead to it.
+//! The registry inside the cluster. In the place of a kubelet and a kube-proxy the nodes have small programs:
+//! when the Deployment is applied, they run the image that was loaded, by the node's real containerd, as the
+//! Deployment says, and have the Service's port of every node lead to it.
 
 use std::collections::BTreeSet;
 
@@ -14,6 +14,7 @@ pub(crate) fn trials() -> Vec<(&'static str, Run)> {
     vec![
         ("a_registry_inside_the_cluster", a_registry_inside_the_cluster),
         ("in_a_cluster_without_its_port_only_nodes_find_it", without_its_port),
+        ("objects_of_the_users_are_left_alone", objects_of_the_users_are_left_alone),
     ]
 }
 
@@ -21,126 +22,19 @@ const CLUSTER: &str = "inside";
 /// Where the stage's kubectl keeps the objects of the registry.
 const OBJECTS: &str = "/kind/objects/wharf";
 
-/// As much of a kubelet as one Deployment needs: its container, with the user, the arguments, the root and
-/// the place for the volume that it says, on the node's network.
-const KUBELET: &str = r#"
-import json, subprocess, sys
-def ctr(*words):
-    done = subprocess.run(["ctr", "-n", "k8s.io", *words], check=True, capture_output=True)
-    return done.stdout
-pod = json.load(open(sys.argv[1]))["spec"]["template"]["spec"]
-container = pod["containers"][0]
-user = pod["securityContext"]["runAsUser"]
-assert container["securityContext"]["readOnlyRootFilesystem"] and container["imagePullPolicy"] == "Never"
-subprocess.run(["mkdir", "-p", "/var/pod", "/var/store"], check=True)
-subprocess.run(["chmod", "777", "/var/store"], check=True)
-ctr("images", "mount", "--rw", container["image"], "/var/pod")
-manifest = [line for line in ctr("images", "ls").decode().splitlines() if line.startswith(container["image"] + " ")]
-manifest = json.loads(ctr("content", "get", manifest[0].split()[2]))
-image = json.loads(ctr("content", "get", manifest["config"]["digest"]))["config"]
-spec = json.loads(ctr("oci", "spec"))
-spec["process"] |= {
-    "args": image["Entrypoint"] + container["args"],
-    "env": image["Env"],
-    "user": {"uid": user, "gid": user},
-    "capabilities": {},
-    "noNewPrivileges": True,
-}
-spec["root"] = {"path": "/var/pod", "readonly": True}
-place = container["volumeMounts"][0]["mountPath"]
-spec["mounts"].append({"destination": place, "type": "bind", "source": "/var/store", "options": ["rbind", "rw"]})
-spec["linux"]["namespaces"] = [it for it in spec["linux"]["namespaces"] if it["type"] != "network"]
-spec["linux"]["cgroupsPath"] = "/pod"
-spec["linux"].pop("resources", None)
-json.dump(spec, open("/var/pod.json", "w"))
-subprocess.run(["ctr", "-n", "k8s.io", "run", "--detach", "--null-io", "--config", "/var/pod.json", "pod"], check=True)
-"#;
-
-/// As much of kube-proxy as one Service needs: the node's port leads to the pod's.
-const PROXY: &str = "
-import asyncio, sys
-async def copy(reader, writer):
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    finally:
-        writer.close()
-async def serve(reader, writer):
-    try:
-        there, back = await asyncio.open_connection(sys.argv[1], int(sys.argv[3]))
-    except OSError:
-        return writer.close()
-    await asyncio.gather(copy(reader, back), copy(there, writer), return_exceptions=True)
-async def main():
-    async with await asyncio.start_server(serve, None, int(sys.argv[2])) as server:
-        await server.serve_forever()
-asyncio.run(main())
-";
-
 /// An object that was applied.
-fn object(ground: &Ground, head: &str, kind: &str) -> Option<Value> {
-    let text =
-        ground.on_node(head, &format!("cat {OBJECTS}/{kind}/kind-registry 2>/dev/null; true"));
+fn object(ground: &Ground, head: &str, kind: &str, name: &str) -> Option<Value> {
+    let text = ground.on_node(head, &format!("cat {OBJECTS}/{kind}/{name} 2>/dev/null; true"));
     serde_json::from_str(&text).ok()
 }
 
-/// Plays the kubelet and the kube-proxy, once there is a Deployment.
-fn play(ground: &Ground, head: &str) {
-    command::wait_for("the control plane", || {
-        ground.nodes(CLUSTER).contains(&head.to_owned()).then_some(())
-    });
-    let answers = |script: &str| {
-        let exec = ["exec", head, "sh", "-c", script];
-        command::output(&mut ground.podman(exec)).status.success().then_some(())
-    };
-    command::wait_for("the API server", || answers("test -e /etc/kubernetes/admin.conf"));
-    command::wait_for("wharf's image to be sent", || answers("pgrep -f images.import"));
-    command::wait_for("wharf's image", || answers("ctr -n k8s.io images ls -q | grep wharf"));
-    let deployment = command::wait_for("the Deployment", || {
-        let cat = format!("cat {OBJECTS}/deployment/kind-registry");
-        let cat = command::output(&mut ground.podman(["exec", head, "sh", "-c", &cat]));
-        serde_json::from_slice::<Value>(&cat.stdout).ok()
-    });
-    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-    let path = format!("{OBJECTS}/deployment/kind-registry");
-    command::run(&mut ground.podman(["exec", head, "python3", "-c", KUBELET, &path]));
-    let service = object(ground, head, "service").unwrap();
-    let port = &service["spec"]["ports"][0];
-    let pod_port = container["ports"][0]["containerPort"].to_string();
-    for node in ground.nodes(CLUSTER) {
-        let mut proxy = ground.podman(["exec", "--detach", &node, "python3", "-c", PROXY]);
-        command::run(proxy.args([head, &port["nodePort"].to_string(), &pod_port]));
-    }
-    command::wait_for("the registry on the node's port", || {
-        let ask = "curl -s -o /dev/null -w %{http_code} http://localhost:30500/v2/ || true";
-        (ground.on_node(head, ask) == "200").then_some(())
-    });
-    // What the controller of Deployments would say, in one step: somebody waits for it.
-    ground.on_node(
-        head,
-        &format!(
-            "python3 -c 'import json, os, pathlib; new = pathlib.Path(\"/kind/new\"); \
-             path = \"{OBJECTS}/deployment/kind-registry\"; it = json.load(open(path)); \
-             it[\"status\"] = {{\"readyReplicas\": 1}}; \
-             new.write_text(json.dumps(it, indent=4, sort_keys=True)); os.replace(new, path)'"
-        ),
-    );
-}
-
-/// `wharf up --in-cluster`, with somebody who plays.
+/// `wharf up --in-cluster`; gives everything it said.
 fn up(ground: &Ground) -> String {
-    let head = format!("{CLUSTER}-control-plane");
-    std::thread::scope(|scope| {
-        let player = scope.spawn(|| play(ground, &head));
-        let output = command::output(
-            ground.up(["--in-cluster", "--name", CLUSTER]).args(["--workers", "1"]),
-        );
-        player.join().expect("the play ends");
-        let words = command::words(&output);
-        assert!(output.status.success(), "{words}");
-        words
-    })
+    let up = ["--in-cluster", "--name", CLUSTER, "--workers", "1"];
+    let output = command::output(&mut ground.up(up));
+    let words = command::words(&output);
+    assert!(output.status.success(), "{words}");
+    words
 }
 
 /// Builds an image, pushes it, and forgets it.
@@ -175,7 +69,7 @@ fn a_registry_inside_the_cluster(ground: &Ground) {
     let kinds: BTreeSet<_> = kinds.lines().collect();
     assert_eq!(kinds, BTreeSet::from(["deployment", "persistentvolumeclaim", "service"]));
     assert!(printed.contains("nodePort: 30500"));
-    let image = object(ground, &head, "deployment").unwrap();
+    let image = object(ground, &head, "deployment", "kind-registry").unwrap();
     let image = image["spec"]["template"]["spec"]["containers"][0]["image"].to_string();
     assert!(printed.contains(image.trim_matches('"')), "{image}");
     let containers = ground.podman(["ps", "--format", "{{.Names}}"]).args(["--all"]).output();
@@ -189,7 +83,12 @@ fn a_registry_inside_the_cluster(ground: &Ground) {
         runs_everywhere(ground, name);
     }
 
-    is_well_and_mended_without_its_service(ground, &head);
+    is_well(ground);
+    for (kind, name) in
+        [("service", "kind-registry"), ("persistentvolumeclaim", "kind-registry-data")]
+    {
+        is_mended_without(ground, &head, kind, name);
+    }
 
     ground.forget_calls();
     let again = command::run(&mut ground.up([]));
@@ -207,8 +106,8 @@ fn a_registry_inside_the_cluster(ground: &Ground) {
     before.assert_same(&ground.inventory(), &but);
 }
 
-/// What `status` and `doctor` say of what stands, and of it without its Service.
-fn is_well_and_mended_without_its_service(ground: &Ground, head: &str) {
+/// What `status` and `doctor` say of what stands.
+fn is_well(ground: &Ground) {
     let status = command::run(&mut ground.wharf(["--json", "status"]));
     let status: Value = serde_json::from_str(&status).unwrap();
     assert_eq!(status["registry"], Value::Null, "{status}");
@@ -219,21 +118,32 @@ fn is_well_and_mended_without_its_service(ground: &Ground, head: &str) {
     assert_eq!(nodes.len(), 2, "{status}");
     assert!(nodes.iter().all(|node| node["wired"] == true), "{status}");
 
-    let doctor = |options: &[&str]| {
-        let output = command::output(ground.wharf(["doctor"]).args(options));
-        (output.status.code(), command::words(&output))
-    };
-    let (code, words) = doctor(&["--pull"]);
+    let (code, words) = doctor(ground, &["--pull"]);
     assert!(code == Some(0) && words.contains("has the registry in it, which is ready"), "{words}");
+}
 
-    let delete = "kubectl --kubeconfig=/etc/kubernetes/admin.conf --namespace=wharf delete service";
-    ground.on_node(head, &format!("{delete} kind-registry"));
-    let (code, words) = doctor(&[]);
-    assert!(code == Some(1) && words.contains("has lost its service/kind-registry"), "{words}");
-    let (code, words) = doctor(&["--fix"]);
+/// What the doctor ends with, and says.
+fn doctor(ground: &Ground, options: &[&str]) -> (Option<i32>, String) {
+    let output = command::output(ground.wharf(["doctor"]).args(options));
+    (output.status.code(), command::words(&output))
+}
+
+/// Deletes an object of the registry, which the doctor names and applies again as it was.
+fn is_mended_without(ground: &Ground, head: &str, kind: &str, name: &str) {
+    let applied = object(ground, head, kind, name).expect("the object is there");
+    delete(ground, head, &format!("{kind}/{name}"));
+    let (code, words) = doctor(ground, &[]);
+    let named = format!("has lost its {kind}/{name}");
+    assert!(code == Some(1) && words.contains(&named), "{words}");
+    let (code, words) = doctor(ground, &["--fix"]);
     assert_eq!(code, Some(0), "{words}");
-    let service = object(ground, head, "service").expect("the Service is there again");
-    assert_eq!(service["spec"]["ports"][0]["nodePort"], 30500);
+    assert_eq!(object(ground, head, kind, name), Some(applied), "{kind}");
+}
+
+/// Deletes an object of the namespace, as a user would.
+fn delete(ground: &Ground, head: &str, object: &str) {
+    let delete = "kubectl --kubeconfig=/etc/kubernetes/admin.conf --namespace=wharf delete";
+    ground.on_node(head, &format!("{delete} {object}"));
 }
 
 fn without_its_port(ground: &Ground) {
@@ -263,4 +173,56 @@ fn without_its_port(ground: &Ground) {
     let doctor = command::output(ground.wharf(["doctor"]).arg("--pull"));
     let words = command::words(&doctor);
     assert!(doctor.status.success() && words.contains("a tiny image: was not tried"), "{words}");
+}
+
+/// A namespace and a claim of the user's, of the names that ours would have.
+const CLAIM_OF_THE_USERS: &str = "apiVersion: v1
+kind: Namespace
+metadata: {name: wharf}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: kind-registry-data, namespace: wharf}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 50Gi}}}
+";
+
+fn objects_of_the_users_are_left_alone(ground: &Ground) {
+    command::run(&mut ground.kind(["create", "cluster", "--name", CLUSTER, "--image", NODE_IMAGE]));
+    let head = format!("{CLUSTER}-control-plane");
+    let kubectl = ["exec", "-i", &head, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"];
+    let apply = |text: &str| {
+        command::feed(ground.podman(kubectl).args(["apply", "-f", "-"]), text.as_bytes());
+    };
+    let objects = || {
+        ground.on_node(
+            &head,
+            "cd /kind/objects; find wharf default/namespace -type f | sort | xargs tail -v -n +1",
+        )
+    };
+    let down = || command::run(&mut ground.wharf(["down", "--data", "--image"]));
+    apply(CLAIM_OF_THE_USERS);
+    for (kind, version) in [("Deployment", "apps/v1"), ("Service", "v1")] {
+        apply(&format!(
+            "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: kind-registry, namespace: wharf}}\n"
+        ));
+        let before = objects();
+        let named =
+            format!("a {}/kind-registry in wharf that wharf did not make", kind.to_lowercase());
+        let refused = command::output(&mut ground.up(["--in-cluster", "--name", CLUSTER]));
+        let words = command::words(&refused);
+        assert!(!refused.status.success() && words.contains(&named), "{words}");
+        let (code, words) = doctor(ground, &["--fix"]);
+        assert!(code == Some(1) && words.contains(&named), "{words}");
+        assert_eq!(objects(), before);
+        down();
+        assert_eq!(objects(), before);
+        delete(ground, &head, &format!("{}/kind-registry", kind.to_lowercase()));
+    }
+    // A claim is used as it is, and stays with what is in it.
+    let before = objects();
+    up(ground);
+    let with_registry = objects();
+    assert!(with_registry.contains("readyReplicas") && with_registry.contains("50Gi"));
+    down();
+    assert_eq!(objects(), before);
 }

@@ -1,13 +1,16 @@
 //! `wharf up` and `wharf down`, killed with everything that they started: the next run ends as if nothing
 //! had happened, whichever of the two it is.
 
+mod in_cluster;
+mod options;
+
 use serde_json::Value;
 
 use crate::Run;
 use crate::command;
 use crate::ground::{Ground, NODE_IMAGE};
 use crate::up::{NOT_OURS, but_for, faults, push, runs_everywhere};
-use crate::watched::Moment;
+use crate::watched::{Call, Moment};
 
 pub(crate) fn trials() -> Vec<(&'static str, Run)> {
     vec![
@@ -16,6 +19,13 @@ pub(crate) fn trials() -> Vec<(&'static str, Run)> {
         ("down_takes_away_what_a_killed_up_made", down_after_a_killed_up),
         ("down_killed_at_every_change_is_completed", down_at_every_change),
     ]
+}
+
+/// Those that another share has: one would take too long for all.
+pub(crate) fn more_trials() -> Vec<(&'static str, Run)> {
+    let on_the_way: (&'static str, Run) =
+        ("killed_on_the_way_of_a_text_the_next_run_ends_the_same", up_on_the_way_of_a_text);
+    [&[on_the_way][..], &in_cluster::trials(), &options::trials()].concat()
 }
 
 /// The state that `up` is to end in, without what differs from run to run.
@@ -28,13 +38,14 @@ fn state(ground: &Ground, cluster: &str) -> String {
     status.to_string() + &command::run(&mut ground.wharf(holds)) + &on_nodes(ground, cluster)
 }
 
-/// What a setup may leave on the nodes of a cluster: files, objects, the image of a proof.
+/// What a setup may leave on the nodes of a cluster: files, objects, wharf's own image and that of a proof.
 fn on_nodes(ground: &Ground, cluster: &str) -> String {
     const LOOK: &str = "set -eo pipefail
-        for folder in /etc/containerd /etc/systemd/system/containerd.service.d /kind/objects/kube-public; do
+        for folder in /etc/containerd /etc/systemd/system/containerd.service.d \
+            /kind/objects/kube-public /kind/objects/default/namespace /kind/objects/wharf; do
             [ ! -e $folder ] || find $folder -type f | sort | xargs -r tail -v -n +1
         done
-        crictl images | sed -n /wharf-probe/p";
+        crictl images | sed -n /wharf/p";
     let nodes = ground.nodes(cluster).into_iter();
     nodes.map(|node| format!("{node}:\n{}\n", ground.on_node(&node, LOOK))).collect()
 }
@@ -99,6 +110,41 @@ fn up_while_kind_works(ground: &Ground) {
     command::run(&mut ground.wharf(down));
     but_for(&before, &ground.inventory(), &[], &NOT_OURS);
 }
+
+fn up_on_the_way_of_a_text(ground: &Ground) {
+    make_cluster(ground, "dev");
+    let nodes = on_nodes(ground, "dev");
+    let options = ["--name", "dev"];
+    ground.forget_calls();
+    command::run(&mut ground.up(options));
+    let changes = ground.changes();
+    let whole = state(ground, "dev");
+    let is_fed =
+        |it: &Call| it.caller == "wharf" && it.arguments.starts_with(&FED.map(str::to_owned));
+    let mut fed: Vec<_> = (1..).zip(&changes).filter(|(_, it)| is_fed(it)).collect();
+    // One of those that differ in nothing but a name.
+    fed.dedup_by(|(_, one), (_, other)| one.arguments.get(5) == other.arguments.get(5));
+    assert!(fed.len() > 2, "{fed:#?}");
+    let down = |call: &Call| {
+        command::run(&mut ground.wharf(DOWN));
+        assert_eq!(on_nodes(ground, "dev"), nodes, "{call}");
+    };
+    for (step, call) in fed {
+        let kill =
+            || assert!(ground.interrupt(&mut ground.up(options), Moment::Unfed(step)).is_none());
+        down(call);
+        kill();
+        command::run(&mut ground.up(options));
+        assert_eq!(state(ground, "dev"), whole, "{call}");
+        down(call);
+        kill();
+    }
+    command::run(&mut ground.wharf(DOWN));
+    assert_eq!(on_nodes(ground, "dev"), nodes);
+}
+
+/// How a call on a node begins that reads a text.
+const FED: [&str; 2] = ["exec", "-i"];
 
 /// Everything goes but clusters.
 const DOWN: [&str; 3] = ["down", "--data", "--image"];

@@ -32,7 +32,8 @@
 //! What there is for it:
 //! - commands as a user types them: [`Ground::wharf`], [`Ground::up`], [`Ground::kind`],
 //!   [`Ground::command`]; [`Ground::hide`] takes podman, kind or kubectl off a command's PATH. Other
-//!   engines are never on it. [`command::run`] has one succeed, [`command::output`] does not mind;
+//!   engines are never on it, and [`Ground::show`] puts a program of the test's own there.
+//!   [`command::run`] has one succeed, [`command::output`] does not mind;
 //! - the test's own hands: [`Ground::podman`], [`Ground::on_node`] (bash on a node), [`Ground::home`],
 //!   [`Ground::build_greeter`] (a small image whose program prints a text);
 //! - nodes: [`Ground::nodes`], [`Ground::pull`] and [`Ground::greeting`] by the kubelet's calls, more of
@@ -94,7 +95,7 @@ fn shares() -> Vec<Vec<(&'static str, Run)>> {
     let more_faults = faults.split_off(faults.len() / 2);
     vec![
         [faults, fixture::trials(), host::trials()].concat(),
-        [more_faults, load::trials()].concat(),
+        [more_faults, load::trials(), killed::more_trials()].concat(),
         [up::trials(), killed::trials()].concat(),
         [
             bench::trials(),

@@ -1,6 +1,8 @@
 //! `wharf up` and `wharf down` as a whole: from nothing to programs that run on every node, and back; twice;
 //! only told; without Kind; several clusters, and several registries.
 
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::Run;
@@ -55,8 +57,12 @@ pub(crate) fn faults(ground: &Ground) -> Vec<String> {
 
 /// The same of the setup of one registry.
 fn faults_of(ground: &Ground, registry: &str) -> Vec<String> {
-    let doctor = ["doctor", "--json", "--registry-name", registry];
-    let output = command::output(&mut ground.wharf(doctor));
+    faults_told_by(&mut ground.wharf(["doctor", "--json", "--registry-name", registry]))
+}
+
+/// The same of what a command of the doctor says in JSON.
+pub(crate) fn faults_told_by(doctor: &mut Command) -> Vec<String> {
+    let output = command::output(doctor);
     let said: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", command::words(&output)));
     let mut faults = Vec::new();

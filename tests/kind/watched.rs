@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 pub(crate) struct Call {
     /// The program that made it, as `wharf`, or `kind`, which calls podman itself.
     pub(crate) caller: String,
-    /// `podman`, `kind` or `kubectl`.
+    /// `podman`, `kind` or `kubectl`, or one of the test's own.
     pub(crate) program: String,
     /// The words after it.
     pub(crate) arguments: Vec<String>,
@@ -37,6 +37,8 @@ pub(crate) enum Moment {
     Before(usize),
     /// When the call has ended, but before its caller knows.
     After(usize),
+    /// The same, and nothing that its caller wrote to it has reached it: it was ended on the way.
+    Unfed(usize),
 }
 
 /// The folder of the watched programs.
@@ -49,17 +51,24 @@ impl Watched {
     pub(crate) fn new(folder: PathBuf, programs: &[(&str, PathBuf)]) -> Self {
         let watched = Self { folder };
         fs::create_dir_all(watched.folder.join("real")).unwrap();
-        let script =
-            include_str!("watched.sh").replace("WATCHED", &watched.folder.display().to_string());
         for (name, real) in programs {
-            symlink(real, watched.folder.join("real").join(name)).unwrap();
-            let file = watched.path_of(name).join(name);
-            fs::create_dir_all(watched.path_of(name)).unwrap();
-            fs::write(&file, &script).unwrap();
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+            watched.watch(name, real);
         }
         watched.forget();
         watched
+    }
+
+    /// Watches one more program, by the name that `watched.sh` knows it by; in the place of an earlier one.
+    pub(crate) fn watch(&self, name: &str, real: &Path) {
+        let link = self.folder.join("real").join(name);
+        drop(fs::remove_file(&link)); // there may be none
+        symlink(real, link).unwrap();
+        let script =
+            include_str!("watched.sh").replace("WATCHED", &self.folder.display().to_string());
+        let file = self.path_of(name).join(name);
+        fs::create_dir_all(self.path_of(name)).unwrap();
+        fs::write(&file, script).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// The folder for the PATH that has one program.
@@ -96,6 +105,7 @@ impl Watched {
         let (word, number) = match moment {
             Moment::Before(number) => ("before", number),
             Moment::After(number) => ("after", number),
+            Moment::Unfed(number) => ("unfed", number),
         };
         let (halt, halted) = (self.folder.join("halt"), self.folder.join("halted"));
         fs::write(&halt, format!("{word} {number}\n")).unwrap();

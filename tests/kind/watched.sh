@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stands on the PATH of what is tested as podman, kind and kubectl: notes each call in a file of its own,
+# Stands on the PATH of what is tested as podman, kind and kubectl, or a test's own systemctl: notes each call in a file of its own,
 # and halts before or after the one that a test has named, for the test to kill all of it there.
 watched=WATCHED
 program=${0##*/}
@@ -75,6 +75,8 @@ podman_reads() {
 
 kind_reads() { case $1 in get | version | --version) ;; *) return 1 ;; esac; }
 
+systemctl_reads() { [ "$1" = show ]; }
+
 # In a shell of its own, so that it changes none of this one's words.
 if ("${program}_reads" "$@"); then effect=reads; else effect=changes; fi
 
@@ -103,6 +105,10 @@ case $moment in
     before) halt ;;
     after)
         "$real" "$@"
+        halt
+        ;;
+    unfed)
+        "$real" "$@" </dev/null
         halt
         ;;
     *) exec "$real" "$@" ;;

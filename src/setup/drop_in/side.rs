@@ -97,7 +97,12 @@ impl Side {
             Self::Here(_) => Ok(site.hand().write(&path, text, 0o644)?),
             Self::Inside { machine, is_rootless } => {
                 let (folder, file) = (in_shell(path.parent().unwrap_or(&path)), in_shell(&path));
-                let line = format!("mkdir -p {folder} && cat > {file}");
+                // A run that is ended on the way leaves less than all of it: that is no file of ours.
+                let (new, bytes) = (in_shell(&path.with_extension("new")), text.trim_end().len());
+                let line = format!(
+                    "mkdir -p {folder} && cat > {new} && [ $(wc -c < {new}) -ge {bytes} ] && mv {new} {file} \
+                     || {{ rm -f {new}; false; }}"
+                );
                 Ok(site.hand().feed(&machine.shell(&line, !is_rootless), text.as_bytes())?)
             }
         }

@@ -23,6 +23,11 @@ pub(super) fn own(site: &Site, kind: &str) -> String {
     format!("{kind}/{}", site.config.registry)
 }
 
+/// Its claim.
+pub(super) fn claim(site: &Site) -> String {
+    format!("persistentvolumeclaim/{}", site.config.volume)
+}
+
 /// How the objects stand.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -32,8 +37,8 @@ pub(super) enum State {
     Waiting,
     /// They are of another wharf, or another setting.
     Other,
-    /// There is something of the name that no wharf made.
-    Foreign,
+    /// There is an object of the name that no wharf made. Which.
+    Foreign(String),
     /// There are none.
     Missing,
     /// The deployment is there, and not what goes with it. What is missing.
@@ -47,62 +52,84 @@ pub(super) enum State {
 /// # Errors
 /// The engine cannot be asked; that the API server does not answer is a state.
 pub(super) fn state(site: &Site, head: &Node, goods: &Goods) -> Result<State, SetupError> {
-    let deployment = own(site, "deployment");
-    let get = ["get", &deployment, IN_NAMESPACE, "--ignore-not-found", "-o", "json"];
-    match site.engine.look(head.name(), &[&KUBECTL[..], &get].concat()) {
-        Ok(said) => Ok(match judge(&said, &made_of(site, goods)) {
-            state @ (State::Right | State::Waiting) => {
-                missing(site, head)?.map_or(state, State::Lacking)
-            }
-            state => state,
-        }),
+    let (deployment, service) = (own(site, "deployment"), own(site, "service"));
+    let found = match Object::read(site, head, &deployment) {
         Err(EngineError::Run(error)) => {
-            Ok(State::Silent(error.said()?.lines().last().unwrap_or_default().to_owned()))
+            let words = error.said()?;
+            return Ok(State::Silent(words.lines().last().unwrap_or_default().to_owned()));
         }
-        Err(error) => Err(error.into()),
-    }
+        found => found?,
+    };
+    let found_service = Object::read(site, head, &service)?;
+    Ok(match (found, found_service) {
+        (Some(it), _) if !it.is_ours() => State::Foreign(deployment),
+        (_, Some(it)) if !it.is_ours() => State::Foreign(service),
+        (None, _) => State::Missing,
+        (Some(it), found_service) => match (it.judged(&made_of(site, goods)), found_service) {
+            (State::Other, _) => State::Other,
+            (_, None) => State::Lacking(service),
+            _ if !has_claim(site, head)? => State::Lacking(claim(site)),
+            (state, _) => state,
+        },
+    })
 }
 
-/// What the deployment needs and is not there: its claim, and the Service by which it is found.
-fn missing(site: &Site, head: &Node) -> Result<Option<String>, SetupError> {
-    let claim = format!("persistentvolumeclaim/{}", site.config.volume);
-    let needed = [own(site, "service"), claim];
-    let get = ["get", &needed[0], &needed[1], IN_NAMESPACE, "--ignore-not-found", "-o", "name"];
-    let said = site.engine.look(head.name(), &[&KUBECTL[..], &get].concat())?;
-    Ok(needed.into_iter().find(|object| !said.lines().any(|line| line.trim() == object)))
+/// An object as `kubectl get -o json` shows it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Object {
+    metadata: Metadata,
+    status: Status,
 }
 
-/// Judges what `kubectl get deployment -o json` says, which is nothing where there is nothing.
-fn judge(said: &str, made_of: &str) -> State {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Deployment {
-        metadata: Metadata,
-        status: Status,
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    annotations: std::collections::BTreeMap<String, String>,
+    generation: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Status {
+    ready_replicas: u32,
+    observed_generation: u64,
+}
+
+impl Object {
+    /// Asks a control plane for an object of the namespace; none if there is none.
+    ///
+    /// # Errors
+    /// The engine cannot be asked, or the API server does not answer.
+    pub(super) fn read(
+        site: &Site,
+        head: &Node,
+        object: &str,
+    ) -> Result<Option<Self>, EngineError> {
+        let get = ["get", object, IN_NAMESPACE, "--ignore-not-found", "-o", "json"];
+        Ok(Self::parse(&site.engine.look(head.name(), &[&KUBECTL[..], &get].concat())?))
     }
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Metadata {
-        annotations: std::collections::BTreeMap<String, String>,
-        generation: u64,
+
+    /// Reads an answer, which is empty where there is nothing.
+    fn parse(said: &str) -> Option<Self> {
+        let is_there = !said.trim().is_empty();
+        is_there.then(|| serde_json::from_str(said).unwrap_or_default())
     }
-    #[derive(Default, Deserialize)]
-    #[serde(default, rename_all = "camelCase")]
-    struct Status {
-        ready_replicas: u32,
-        observed_generation: u64,
+
+    /// Whether some wharf made it.
+    pub(super) fn is_ours(&self) -> bool {
+        self.metadata.annotations.contains_key(manifest::MADE_OF)
     }
-    if said.trim().is_empty() {
-        return State::Missing;
+
+    /// Judges the deployment by itself.
+    fn judged(&self, made_of: &str) -> State {
+        let Self { metadata, status } = self;
+        if metadata.annotations.get(manifest::MADE_OF).is_none_or(|stated| stated != made_of) {
+            return State::Other;
+        }
+        let is_seen = status.observed_generation >= metadata.generation;
+        if is_seen && status.ready_replicas > 0 { State::Right } else { State::Waiting }
     }
-    let Deployment { metadata, status } = serde_json::from_str(said).unwrap_or_default();
-    match metadata.annotations.get(manifest::MADE_OF) {
-        Some(stated) if stated == made_of => {}
-        Some(_) => return State::Other,
-        None => return State::Foreign,
-    }
-    let is_seen = status.observed_generation >= metadata.generation;
-    if is_seen && status.ready_replicas > 0 { State::Right } else { State::Waiting }
 }
 
 /// What is told of a state; nothing of the right one.
@@ -112,10 +139,10 @@ pub(super) fn finding(cluster: &str, state: State) -> Option<Finding> {
         State::Right => None,
         State::Waiting => fault("the registry's pod is not ready", "wait for it"),
         State::Other => fault("the registry in it is of another wharf", "apply this one's"),
-        State::Foreign => Some(
+        State::Foreign(object) => Some(
             Finding::fault(
                 cluster,
-                format!("has a deployment in {NAMESPACE} that wharf did not make"),
+                format!("has a {object} in {NAMESPACE} that wharf did not make"),
             )
             .left_to_you("remove it, or rename ours by --registry-name"),
         ),
@@ -132,10 +159,9 @@ pub(super) fn finding(cluster: &str, state: State) -> Option<Finding> {
 }
 
 /// That something of the name is there, as an error.
-pub(super) fn foreign(site: &Site, cluster: &str) -> SetupError {
-    let name = &site.config.registry;
+pub(super) fn foreign(cluster: &str, object: &str) -> SetupError {
     SetupError::InTheWay {
-        what: format!("{cluster} has a deployment {NAMESPACE}/{name} that wharf did not make"),
+        what: format!("{cluster} has a {object} in {NAMESPACE} that wharf did not make"),
         hint: "remove it, or rename ours by --registry-name".into(),
     }
 }
@@ -145,8 +171,20 @@ pub(super) fn foreign(site: &Site, cluster: &str) -> SetupError {
 /// # Errors
 /// The engine cannot be asked.
 pub(super) fn has_namespace(site: &Site, head: &Node) -> Result<bool, SetupError> {
-    let get = ["get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "name"];
-    Ok(!site.engine.look(head.name(), &[&KUBECTL[..], &get].concat())?.trim().is_empty())
+    has(site, head, &["namespace", NAMESPACE])
+}
+
+/// Whether the claim is there, whoever made it.
+///
+/// # Errors
+/// The engine cannot be asked.
+pub(super) fn has_claim(site: &Site, head: &Node) -> Result<bool, SetupError> {
+    has(site, head, &[&claim(site), IN_NAMESPACE])
+}
+
+fn has(site: &Site, head: &Node, object: &[&str]) -> Result<bool, SetupError> {
+    let get = [&KUBECTL[..], &["get"], object, &["--ignore-not-found", "-o", "name"]].concat();
+    Ok(!site.engine.look(head.name(), &get)?.trim().is_empty())
 }
 
 /// That the API server does not answer, as an error.
@@ -157,10 +195,11 @@ pub(super) fn silent(cluster: &str, words: &str) -> SetupError {
     }
 }
 
-/// The objects as they are applied.
-pub(super) fn wanted(site: &Site, goods: &Goods) -> String {
+/// The objects as they are applied, with the claim or without.
+pub(super) fn wanted(site: &Site, goods: &Goods, has_claim: bool) -> String {
     let text = manifest::text(&site.config, goods.source.image().id.as_ref());
-    manifest::annotated(&text, &made_of(site, goods))
+    let text = manifest::annotated(&text, &made_of(site, goods));
+    if has_claim { manifest::without_claim(&text) } else { text }
 }
 
 /// What tells objects from those of other settings or another image.
@@ -213,14 +252,16 @@ mod tests {
     #[test]
     fn a_deployment_is_judged_by_what_it_was_made_of_and_its_pod() {
         for (said, state) in [
-            (String::new(), State::Missing),
-            ("{}".into(), State::Foreign),
             (deployment("old", 1, 2), State::Other),
             (deployment("this", 0, 2), State::Waiting),
             (deployment("this", 1, 1), State::Waiting),
             (deployment("this", 1, 2), State::Right),
         ] {
-            assert_eq!(judge(&said, "this"), state, "{said}");
+            let found = Object::parse(&said).unwrap();
+            assert!(found.is_ours(), "{said}");
+            assert_eq!(found.judged("this"), state, "{said}");
         }
+        assert!(Object::parse("\n").is_none());
+        assert!(!Object::parse("{}").unwrap().is_ours());
     }
 }

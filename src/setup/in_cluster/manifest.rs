@@ -6,7 +6,7 @@ use super::{NAMESPACE, NODE_PORT};
 use crate::setup::Config;
 use crate::setup::config::PORT;
 
-/// The annotation with what the objects were made of, by which a change is seen.
+/// The annotation with what the objects were made of, by which a change is seen, and whose they are.
 pub const MADE_OF: &str = "wharf/made-of";
 
 /// What the image's user is: nobody, and no root.
@@ -126,10 +126,19 @@ spec:
     )
 }
 
-/// The same, with a note at the Deployment of what all of it was made of.
+/// The same, with a note at the Deployment and the Service of what all of it was made of.
 pub fn annotated(text: &str, made_of: &str) -> String {
-    const HEAD: &str = "kind: Deployment\nmetadata:\n";
-    text.replacen(HEAD, &format!("{HEAD}  annotations:\n    {MADE_OF}: \"{made_of}\"\n"), 1)
+    let heads = ["Deployment", "Service"].map(|kind| format!("\nkind: {kind}\nmetadata:\n"));
+    heads.iter().fold(text.to_owned(), |text, head| {
+        text.replacen(head, &format!("{head}  annotations:\n    {MADE_OF}: \"{made_of}\"\n"), 1)
+    })
+}
+
+/// The same without the claim, for where one stands already: it is used as it is.
+pub fn without_claim(text: &str) -> String {
+    const BETWEEN: &str = "---\n";
+    let is_other = |it: &&str| !it.contains("\nkind: PersistentVolumeClaim\n");
+    text.split(BETWEEN).filter(is_other).collect::<Vec<_>>().join(BETWEEN)
 }
 
 #[cfg(test)]
@@ -176,7 +185,17 @@ mod tests {
         let annotations = &objects[2]["spec"]["template"]["metadata"]["annotations"];
         assert_eq!(annotations["wharf/image"], id.to_string());
         let noted = self::objects(&annotated(&text(&site.config, Some(&id)), "123"));
-        assert_eq!(noted[2]["metadata"]["annotations"][MADE_OF], "123");
-        assert_eq!(noted[2]["spec"], objects[2]["spec"]);
+        for at in [2, 3] {
+            assert_eq!(noted[at]["metadata"]["annotations"][MADE_OF], "123");
+            assert_eq!(noted[at]["spec"], objects[at]["spec"]);
+        }
+    }
+
+    #[test]
+    fn a_claim_that_stands_is_not_applied() {
+        let (site, _) = site([]);
+        let all = objects(&text(&site.config, None));
+        let others = objects(&without_claim(&text(&site.config, None)));
+        assert_eq!(others, [&all[..1], &all[2..]].concat());
     }
 }

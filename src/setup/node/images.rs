@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::Node;
+use crate::process::RunError;
 use crate::setup::Site;
 
 /// An image of a node.
@@ -29,6 +30,15 @@ pub fn images(site: &Site, node: &Node) -> Vec<NodeImage> {
     let words = ["exec", node.name(), "crictl", "images", "--output", "json"];
     let answer = site.hand().ask(&site.engine.program(words)).unwrap_or_default();
     listed(&answer)
+}
+
+/// Removes an image from a node, with all of its names.
+///
+/// # Errors
+/// The node's containerd does not answer, or has no such image.
+pub fn remove(site: &Site, node: &Node, image: &str) -> Result<(), RunError> {
+    let words = ["exec", node.name(), "crictl", "rmi", image];
+    site.hand().act(&site.engine.program(words)).map(drop)
 }
 
 /// Reads what `crictl images --output json` says.

@@ -105,12 +105,17 @@ pub fn revert(site: &Site, node: &Node, path: &str) -> Result<(), SetupError> {
 /// Prints a file; nothing of one that is not there.
 const READ: &str = r#"[ ! -e "$1" ] || cat "$1""#;
 
-fn put(site: &Site, node: &Node, path: &str, text: &str) -> Result<(), SetupError> {
-    const WRITE: &str = r#"mkdir -p "${1%/*}"
+/// Writes what it reads, if that is as many bytes as it is told: of a run that is ended on the way less comes.
+const WRITE: &str = r#"mkdir -p "${1%/*}"
 cat >"$1.new"
+[ "$(wc -c <"$1.new")" -ge "$2" ] || { rm "$1.new"; exit 1; }
 chmod 644 "$1.new"
 mv -T "$1.new" "$1""#;
-    let words = ["sh", "-ec", WRITE, "sh", path];
+
+fn put(site: &Site, node: &Node, path: &str, text: &str) -> Result<(), SetupError> {
+    // What is shown for a shell may end in another number of line ends.
+    let bytes = text.trim_end_matches('\n').len().to_string();
+    let words = ["sh", "-ec", WRITE, "sh", path, &bytes];
     if !holds_login(text) {
         return Ok(site.engine.exec(node.name(), &words, text.as_bytes())?);
     }
@@ -128,6 +133,9 @@ fn holds_login(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
     use std::sync::Arc;
 
     use super::*;
@@ -137,6 +145,23 @@ mod tests {
     use crate::setup::hand::{Hand, Manner};
     use crate::setup::node::{self, Role};
     use crate::setup::site::tests::site;
+
+    #[test]
+    fn a_text_that_is_cut_short_is_not_put_in_the_place_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("certs.d/config.toml");
+        for (text, bytes, is_written) in
+            [("before", "6", true), ("", "5", false), ("afte", "5", false)]
+        {
+            let mut shell = Command::new("sh");
+            shell.args(["-ec", WRITE, "sh"]).arg(&file).arg(bytes).stdin(Stdio::piped());
+            let mut shell = shell.spawn().unwrap();
+            shell.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+            assert_eq!(shell.wait().unwrap().success(), is_written, "{text}");
+            assert_eq!(fs::read_to_string(&file).unwrap(), "before");
+            assert!(!file.with_extension("toml.new").exists(), "{text}");
+        }
+    }
 
     #[test]
     fn logins_of_registries_are_not_shown() {

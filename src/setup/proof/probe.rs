@@ -11,7 +11,7 @@ use super::{ProofError, Pull};
 use crate::image::{Architecture, Image};
 use crate::process::Program;
 use crate::setup::hosts;
-use crate::setup::node::{self, Node};
+use crate::setup::node::{self, Node, images};
 use crate::setup::{SetupError, Site};
 
 /// The repository of the probe while there is one.
@@ -129,7 +129,7 @@ impl Probe {
             Ok(_) => Some("another image than the one that was pushed came".to_owned()),
             Err(error) => Some(error.to_string()),
         };
-        site.hand().act(&crictl(&["rmi", &image]))?;
+        images::remove(site, node, &image)?;
         Ok(failure)
     }
 }
@@ -138,7 +138,7 @@ impl Probe {
 pub(super) fn forget_left(site: &Site, node: &Node) -> Result<(), SetupError> {
     let left = node::images(site, node);
     for tag in left.iter().flat_map(|image| &image.repo_tags).filter(|tag| is_a_probe(tag)) {
-        site.hand().act(&crictl(site, node, &["rmi", tag]))?;
+        images::remove(site, node, tag)?;
     }
     Ok(())
 }

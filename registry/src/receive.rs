@@ -1,8 +1,8 @@
-//! The push path: bytes from a request to the disk and through the hashes, both at once.
+//! The push path: bytes from a request to the disk and through the hashes, while more of them come.
 //!
-//! Bytes are gathered into buffers; each full one goes to two lanes, of which one writes it and the
-//! other hashes it, on threads of the blocking pool that are borrowed only while there is work. A
-//! slow client holds no thread. A fast one waits as soon as four buffers are under way, or those of
+//! Bytes are gathered into buffers; each full one goes to a lane, whose worker writes and hashes it on
+//! a thread of the blocking pool that is borrowed only while there is work. A slow client holds no
+//! thread. A fast one waits as soon as four buffers are under way, or those of
 //! all uploads together: that is the memory of uploads.
 
 use std::fs::File;
@@ -19,7 +19,7 @@ mod lane;
 
 pub(crate) use self::buffer::Pool;
 use self::buffer::{Buffer, Buffers};
-use self::lane::{Lane, Work};
+use self::lane::Lane;
 use crate::error::Error;
 use crate::registry::{Floor, Registry};
 use crate::store::blob::digest_of_file;
@@ -56,15 +56,21 @@ struct Pipeline {
     /// `None` while it is empty.
     filling: Option<Buffer>,
     buffers: Buffers,
-    writing: Lane<Writer>,
-    hashing: Lane<Hashing>,
+    lane: Lane,
+}
+
+/// What is done with the bytes of an upload, in their order.
+#[derive(Debug)]
+struct Worker {
+    writing: Writer,
+    hashing: Hashing,
 }
 
 impl Receiving {
     pub(crate) fn new(registry: Registry, session: Arc<Session>, progress: Progress) -> Self {
         let path = registry.floor().store.upload_data(&session.name, &session.id);
         let length = progress.length;
-        let writer = Writer { path: path.clone(), length, file: None, session: session.clone() };
+        let writing = Writer { path: path.clone(), length, file: None, session: session.clone() };
         let hashing = match progress.hashes {
             Some(hashes) => Hashing { hashes, catch_up: None },
             None => {
@@ -75,8 +81,7 @@ impl Receiving {
         let pipeline = Pipeline {
             filling: None,
             buffers: Buffers::new(&registry.floor().buffers),
-            writing: Lane::new(writer),
-            hashing: Lane::new(hashing),
+            lane: Lane::new(Worker { writing, hashing }),
         };
         Self { registry, session, pipeline: Some(pipeline), offset: length }
     }
@@ -204,7 +209,7 @@ impl Receiving {
 
     /// Gives the session up because of `error`.
     async fn abandon(&mut self, error: Error) -> Error {
-        // Dropped lanes finish the buffers they have; nobody waits for them any more.
+        // A dropped lane finishes the buffers it has; nobody waits for it any more.
         self.pipeline = None;
         abandon(&self.registry, &self.session, error).await
     }
@@ -244,8 +249,8 @@ async fn commit(
     claimed: Digest,
 ) -> Result<u64, Error> {
     match pipeline.drain().await {
-        Ok((writing, hashing, filling)) => {
-            let received = Received { writing, hashing, filling };
+        Ok((worker, filling)) => {
+            let received = Received { worker, filling };
             registry.crossing(move |floor| received.commit(floor, &session, &claimed)).await
         }
         Err(source) => {
@@ -293,27 +298,21 @@ impl Pipeline {
         if is_full { self.send() } else { Ok(()) }
     }
 
-    /// Hands the buffer being filled to both lanes.
+    /// Hands the buffer being filled to the lane.
     fn send(&mut self) -> Result<(), StoreError> {
-        let Some(filling) = self.filling.take() else { return Ok(()) };
-        let full = Arc::new(filling);
-        self.hashing.push(Arc::clone(&full))?;
-        self.writing.push(full)
+        self.filling.take().map_or(Ok(()), |full| self.lane.push(full))
     }
 
-    /// Waits until both lanes are done and takes them apart; with them what is left in the last,
-    /// unfinished buffer.
-    async fn drain(self) -> Result<(Writer, Hashing, Option<Buffer>), StoreError> {
-        // Both are waited for, also when one failed: then nobody has the file any more.
-        let (writing, hashing) = (self.writing.finish().await, self.hashing.finish().await);
-        Ok((writing?, hashing?, self.filling))
+    /// Waits until the lane is done; gives its worker, and what is left in the last, unfinished buffer.
+    async fn drain(self) -> Result<(Worker, Option<Buffer>), StoreError> {
+        Ok((self.lane.finish().await?, self.filling))
     }
 
     async fn pause(mut self) -> Result<Progress, StoreError> {
         let sent = self.send();
         let drained = self.drain().await;
         sent?;
-        let (writing, hashing, _) = drained?;
+        let (Worker { writing, hashing }, _) = drained?;
         // A file that must still be read from its beginning is read when the session is closed.
         let hashes = hashing.catch_up.is_none().then_some(hashing.hashes);
         Ok(Progress { length: writing.length, hashes })
@@ -322,8 +321,7 @@ impl Pipeline {
 
 /// Everything of an upload, on its way to its place.
 struct Received {
-    writing: Writer,
-    hashing: Hashing,
+    worker: Worker,
     filling: Option<Buffer>,
 }
 
@@ -346,23 +344,22 @@ impl Received {
     ) -> Result<Stored, StoreError> {
         // Given back before the disk is waited for.
         let last = self.filling.take();
-        let bytes = last.as_ref().map_or(&[][..], Buffer::bytes);
-        self.writing.work(bytes)?;
-        self.hashing.work(bytes)?;
+        self.worker.work(last.as_ref().map_or(&[][..], Buffer::bytes))?;
         drop(last);
-        let sha256 = self.hashing.hashes.sha256.clone().finalize();
-        let found = match (claimed.algorithm(), self.hashing.hashes.sha512.take()) {
+        let Worker { writing, hashing } = &mut self.worker;
+        let sha256 = hashing.hashes.sha256.clone().finalize();
+        let found = match (claimed.algorithm(), hashing.hashes.sha512.take()) {
             (Algorithm::Sha256, _) => sha256,
             (Algorithm::Sha512, Some(sha512)) => sha512.finalize(),
             // Nobody said so before the last request: the file is read once more.
-            (Algorithm::Sha512, None) => digest_of_path(&self.writing.path)?,
+            (Algorithm::Sha512, None) => digest_of_path(&writing.path)?,
         };
         if found != *claimed {
             return Ok(Stored::Not { found });
         }
         let both = [*claimed, sha256];
         let named = if sha256 == *claimed { &both[..1] } else { &both[..] };
-        let length = self.writing.length;
+        let length = writing.length;
         floor.store.commit_upload(&session.name, &session.id, length, &sha256, named)?;
         for digest in named {
             floor.refresh_blob(&session.name, digest);
@@ -410,8 +407,15 @@ struct Hashing {
     catch_up: Option<(PathBuf, u64)>,
 }
 
-impl Work for Writer {
+impl Worker {
     fn work(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.writing.write(bytes)?;
+        self.hashing.hash(bytes)
+    }
+}
+
+impl Writer {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -423,8 +427,8 @@ impl Work for Writer {
     }
 }
 
-impl Work for Hashing {
-    fn work(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+impl Hashing {
+    fn hash(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         if let Some((path, length)) = self.catch_up.take() {
             hash_prefix(&mut self.hashes, &path, length)?;
         }

@@ -1,7 +1,7 @@
 //! `Pool`: the memory of all uploads together, in buffers that are used again and again.
 //!
 //! An upload takes a buffer when bytes have come and never while it waits for them with an empty one
-//! in hand; it gives it back when its lanes are done with it, which waits for no client. One that is
+//! in hand; it gives it back when its lane is done with it, which waits for no client. One that is
 //! partly full and waits for its client is sent on as it is as soon as somebody else waits for a
 //! buffer ([`Buffers::wanted`]). So every upload comes to its turn, in the order of asking, however
 //! many there are and however slow some of them send.
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use memmap2::MmapMut;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Size of a buffer: 256 KiB. Each one that is full wakes two lanes, so that half the size is twice the
+/// Size of a buffer: 256 KiB. Each one that is full wakes the lane, so that half the size is twice the
 /// wakings.
 pub(super) const BUFFER_BYTES: usize = 256 << 10;
 
@@ -49,7 +49,7 @@ pub(super) struct Buffers {
     turns: Arc<Semaphore>,
 }
 
-/// A buffer: first filled, then shared by both lanes. Dropped, it goes back to the pool.
+/// A buffer: first filled, then handed to the lane. Dropped, it goes back to the pool.
 #[derive(Debug)]
 pub(super) struct Buffer {
     /// Mapped, not allocated: when it goes, it goes back to the system. `None` only in its end.

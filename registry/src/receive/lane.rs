@@ -1,41 +1,40 @@
 //! A lane: buffers in order through one worker, which borrows a blocking thread while there are any.
+//!
+//! One worker both writes and hashes. With a lane for each, every buffer woke two threads and went through
+//! the caches of two processors, which cost more than it won (`docs/PERFORMANCE.md`).
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::Worker;
 use super::buffer::Buffer;
 use crate::store::error::StoreError;
 
-/// What a lane does with each buffer.
-pub(super) trait Work: Send + 'static {
-    fn work(&mut self, bytes: &[u8]) -> Result<(), StoreError>;
-}
-
 /// A worker and the buffers that wait for it.
 #[derive(Debug)]
-pub(super) struct Lane<W> {
-    state: Arc<Mutex<LaneState<W>>>,
+pub(super) struct Lane {
+    state: Arc<Mutex<LaneState>>,
     rested: Arc<Notify>,
 }
 
 #[derive(Debug)]
-struct LaneState<W> {
-    waiting: VecDeque<Arc<Buffer>>,
+struct LaneState {
+    waiting: VecDeque<Buffer>,
     /// `None` while it works.
-    worker: Option<W>,
+    worker: Option<Worker>,
     failed: Option<StoreError>,
 }
 
-impl<W: Work> Lane<W> {
-    pub(super) fn new(worker: W) -> Self {
+impl Lane {
+    pub(super) fn new(worker: Worker) -> Self {
         let state = LaneState { waiting: VecDeque::new(), worker: Some(worker), failed: None };
         Self { state: Arc::new(Mutex::new(state)), rested: Arc::new(Notify::new()) }
     }
 
     /// Hands a buffer over, unless an earlier one failed.
-    pub(super) fn push(&self, full: Arc<Buffer>) -> Result<(), StoreError> {
+    pub(super) fn push(&self, full: Buffer) -> Result<(), StoreError> {
         let mut state = lock(&self.state);
         if let Some(error) = state.failed.take() {
             return Err(error);
@@ -52,7 +51,7 @@ impl<W: Work> Lane<W> {
     }
 
     /// Waits until everything is done; gives the worker back.
-    pub(super) async fn finish(self) -> Result<W, StoreError> {
+    pub(super) async fn finish(self) -> Result<Worker, StoreError> {
         loop {
             {
                 let mut state = lock(&self.state);
@@ -68,7 +67,7 @@ impl<W: Work> Lane<W> {
     }
 }
 
-fn drain_lane<W: Work>(state: &Mutex<LaneState<W>>, mut worker: W) {
+fn drain_lane(state: &Mutex<LaneState>, mut worker: Worker) {
     loop {
         let next = {
             let mut held = lock(state);

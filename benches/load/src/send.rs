@@ -10,10 +10,14 @@
               and their bytes are read by the kernel alone"
 )]
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::net::TcpStream;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use memmap2::{Mmap, MmapOptions};
 
 use crate::asked::{self, Asked};
 use crate::stream::Stream;
@@ -33,29 +37,64 @@ pub enum Way {
 /// # Errors
 /// When it cannot listen there.
 pub fn serve(target: &Target, folder: &Path, way: Way) -> Result<(), LoadError> {
-    let folder = folder.to_owned();
-    asked::serve(target, move |stream| answer_all(stream, &folder, way))
+    let sender = Sender { folder: folder.to_owned(), way, mapped: Mutex::default() };
+    asked::serve(target, move |stream| sender.answer_all(stream))
 }
 
-fn answer_all(stream: TcpStream, folder: &Path, way: Way) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut writer = Stream::Plain(stream.try_clone()?);
-    let mut reader = BufReader::with_capacity(1 << 14, stream);
-    while let Some(asked) = Asked::read(&mut reader)? {
-        let found = below(folder, &asked.path).and_then(|path| File::open(path).ok());
-        let file = found.filter(|file| file.metadata().is_ok_and(|found| found.is_file()));
-        let length =
-            file.as_ref().map_or(Ok(0), |file| file.metadata().map(|found| found.len()))?;
-        // The one path that a client asks before any other, which is a folder here.
-        let status =
-            if file.is_some() || asked.path == "/v2/" { "200 OK" } else { "404 Not Found" };
-        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n");
-        writer.write_all(head.as_bytes())?;
-        if let Some(file) = file.filter(|_| asked.method == "GET" && length > 0) {
-            send(&mut writer, &file, length, way)?;
+struct Sender {
+    folder: PathBuf,
+    way: Way,
+    /// Files that were sent from a mapping, mapped once and for all: to map a large one for each answer
+    /// would be most of the work.
+    mapped: Mutex<HashMap<PathBuf, Arc<Mmap>>>,
+}
+
+impl Sender {
+    fn answer_all(&self, stream: TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut writer = Stream::Plain(stream.try_clone()?);
+        let mut reader = BufReader::with_capacity(1 << 14, stream);
+        while let Some(asked) = Asked::read(&mut reader)? {
+            let path = below(&self.folder, &asked.path);
+            let length = path.as_ref().and_then(|path| path.metadata().ok());
+            let length = length.filter(std::fs::Metadata::is_file).map(|found| found.len());
+            // The one path that a client asks before any other, which is a folder here.
+            let is_known = length.is_some() || asked.path == "/v2/";
+            let status = if is_known { "200 OK" } else { "404 Not Found" };
+            let length = length.unwrap_or(0);
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n");
+            writer.write_all(head.as_bytes())?;
+            if let Some(path) = path.filter(|_| asked.method == "GET" && length > 0) {
+                self.send(&mut writer, path, length)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&self, writer: &mut Stream, path: PathBuf, length: u64) -> io::Result<()> {
+        match self.way {
+            Way::Copy => writer.write_all(&self.mapping(path)?),
+            Way::Sendfile => {
+                let (file, mut sent) = (File::open(path)?, 0);
+                while sent < length {
+                    sent += writer.send_file(&file, sent, length - sent)?;
+                }
+                Ok(())
+            }
         }
     }
-    Ok(())
+
+    fn mapping(&self, path: PathBuf) -> io::Result<Arc<Mmap>> {
+        let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mapping) = mapped.get(&path) {
+            return Ok(Arc::clone(mapping));
+        }
+        // SAFETY: see the reason at the head of the file.
+        let mapping = unsafe { MmapOptions::new().populate().map(&File::open(&path)?) }?;
+        let mapping = Arc::new(mapping);
+        mapped.insert(path, Arc::clone(&mapping));
+        Ok(mapping)
+    }
 }
 
 /// The file that a path names; `None` where it would lead out of the folder.
@@ -63,23 +102,6 @@ fn below(folder: &Path, path: &str) -> Option<PathBuf> {
     let path = Path::new(path.strip_prefix('/')?);
     let is_below = path.components().all(|part| matches!(part, Component::Normal(_)));
     is_below.then(|| folder.join(path))
-}
-
-fn send(writer: &mut Stream, file: &File, length: u64, way: Way) -> io::Result<()> {
-    match way {
-        Way::Copy => {
-            // SAFETY: see the reason at the head of the file.
-            let mapping = unsafe { memmap2::MmapOptions::new().populate().map(file) }?;
-            writer.write_all(&mapping)
-        }
-        Way::Sendfile => {
-            let mut sent = 0;
-            while sent < length {
-                sent += writer.send_file(file, sent, length - sent)?;
-            }
-            Ok(())
-        }
-    }
 }
 
 #[cfg(test)]
@@ -96,7 +118,9 @@ mod tests {
         client.shutdown(std::net::Shutdown::Write).unwrap();
         let server = listener.accept().unwrap().0;
         std::thread::scope(|scope| {
-            scope.spawn(|| answer_all(server, folder, way).unwrap());
+            let folder = folder.to_owned();
+            let sender = Sender { folder, way, mapped: Mutex::default() };
+            scope.spawn(move || sender.answer_all(server).unwrap());
             let mut answer = Vec::new();
             client.read_to_end(&mut answer).unwrap();
             answer

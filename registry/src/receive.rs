@@ -7,28 +7,24 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio::runtime::Handle;
 use wharf_oci::{Algorithm, Digest};
 
 mod buffer;
 mod lane;
+mod worker;
 
 pub(crate) use self::buffer::Pool;
 use self::buffer::{Buffer, Buffers};
 use self::lane::Lane;
+use self::worker::{Hashing, Worker, Writer};
 use crate::error::Error;
 use crate::registry::{Floor, Registry};
 use crate::store::blob::digest_of_file;
 use crate::store::error::StoreError;
-use crate::store::upload::UploadFile;
 use crate::upload::{Hashes, Progress, Session};
-
-/// What is read at once of a file whose beginning was hashed by an earlier process.
-const CATCH_UP_BYTES: usize = 16 << 10;
 
 /// A session while one request sends into it. Dropping it keeps what was received.
 #[derive(Debug)]
@@ -57,13 +53,6 @@ struct Pipeline {
     filling: Option<Buffer>,
     buffers: Buffers,
     lane: Lane,
-}
-
-/// What is done with the bytes of an upload, in their order.
-#[derive(Debug)]
-struct Worker {
-    writing: Writer,
-    hashing: Hashing,
 }
 
 impl Receiving {
@@ -379,73 +368,4 @@ enum Stored {
 fn digest_of_path(path: &std::path::Path) -> Result<Digest, StoreError> {
     let file = File::open(path).map_err(|error| StoreError::io("open", path, error))?;
     digest_of_file(file, path, Algorithm::Sha512)
-}
-
-/// Appends to the session's file, which it opens at the first byte.
-#[derive(Debug)]
-struct Writer {
-    path: PathBuf,
-    length: u64,
-    file: Option<UploadFile>,
-    session: Arc<Session>,
-}
-
-impl Writer {
-    fn open(&mut self) -> Result<&mut UploadFile, StoreError> {
-        if self.file.is_none() {
-            self.file = Some(UploadFile::open(&self.path, self.length)?);
-        }
-        #[expect(clippy::unwrap_used, reason = "set in the line before")]
-        Ok(self.file.as_mut().unwrap())
-    }
-}
-
-/// The hashes, and the part of the file that they have not seen since a restart.
-#[derive(Debug)]
-struct Hashing {
-    hashes: Hashes,
-    catch_up: Option<(PathBuf, u64)>,
-}
-
-impl Worker {
-    fn work(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.writing.write(bytes)?;
-        self.hashing.hash(bytes)
-    }
-}
-
-impl Writer {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let file = self.open()?;
-        file.append(bytes)?;
-        self.length = file.length();
-        self.session.offset.store(self.length, Ordering::Release);
-        Ok(())
-    }
-}
-
-impl Hashing {
-    fn hash(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        if let Some((path, length)) = self.catch_up.take() {
-            hash_prefix(&mut self.hashes, &path, length)?;
-        }
-        self.hashes.update(bytes);
-        Ok(())
-    }
-}
-
-fn hash_prefix(hashes: &mut Hashes, path: &PathBuf, length: u64) -> Result<(), StoreError> {
-    let failed = |error| StoreError::io("read", path, error);
-    let mut prefix = File::open(path).map_err(failed)?.take(length);
-    let mut step = vec![0; CATCH_UP_BYTES];
-    loop {
-        match prefix.read(&mut step).map_err(failed)? {
-            0 if prefix.limit() > 0 => return Err(StoreError::CutShort { path: path.clone() }),
-            0 => return Ok(()),
-            read => hashes.update(&step[..read]),
-        }
-    }
 }

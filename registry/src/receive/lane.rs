@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::Worker;
 use super::buffer::Buffer;
+use super::worker::Worker;
 use crate::store::error::StoreError;
 
 /// A worker and the buffers that wait for it.

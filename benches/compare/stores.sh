@@ -11,7 +11,7 @@ amounts() { # full|quick|tiny
         repositories=10000 tags=100000 stored=100000 node=(--rounds 3)
         ;;
     quick)
-        rounds=${rounds:-2} pull_one=2GiB pull_many=4GiB pull_less=1GiB seconds=1.5
+        rounds=${rounds:-2} pull_one=2GiB pull_many=4GiB pull_less=1GiB seconds=1
         push_many=(256MiB) count_medium=(2 8) count_piece=(64 256) shared=256MiB
         small_count=1000 small_rounds=$rounds memory_blob=100MiB memory_rounds=1
         repositories=1000 tags=10000 stored=100000 node=(--rounds 1 --only pull,loop)

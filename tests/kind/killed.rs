@@ -1,7 +1,7 @@
 //! `wharf up` and `wharf down`, killed with everything that they started: the next run ends as if nothing
 //! had happened, whichever of the two it is.
 
-mod in_cluster;
+pub(crate) mod in_cluster;
 mod options;
 
 use serde_json::Value;
@@ -25,7 +25,7 @@ pub(crate) fn trials() -> Vec<(&'static str, Run)> {
 pub(crate) fn more_trials() -> Vec<(&'static str, Run)> {
     let on_the_way: (&'static str, Run) =
         ("killed_on_the_way_of_a_text_the_next_run_ends_the_same", up_on_the_way_of_a_text);
-    [&[on_the_way][..], &in_cluster::trials(), &options::trials()].concat()
+    [&[on_the_way][..], &options::trials()].concat()
 }
 
 /// The state that `up` is to end in, without what differs from run to run.

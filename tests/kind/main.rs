@@ -94,7 +94,7 @@ fn shares() -> Vec<Vec<(&'static str, Run)>> {
     let mut faults = faults::trials();
     let more_faults = faults.split_off(faults.len() / 2);
     vec![
-        [faults, fixture::trials(), host::trials()].concat(),
+        [faults, fixture::trials(), host::trials(), killed::in_cluster::trials()].concat(),
         [more_faults, load::trials(), killed::more_trials()].concat(),
         [up::trials(), killed::trials()].concat(),
         [

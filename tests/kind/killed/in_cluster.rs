@@ -7,8 +7,8 @@ use crate::ground::{Ground, NODE_IMAGE};
 use crate::up::{NOT_OURS, but_for, faults};
 use crate::watched::Moment;
 
-pub(super) fn trials() -> [(&'static str, Run); 2] {
-    [
+pub(crate) fn trials() -> Vec<(&'static str, Run)> {
+    vec![
         ("inside_killed_at_any_step_the_next_run_ends_the_same", at_any_step),
         ("inside_killed_while_kind_works_the_next_run_ends_the_same", while_kind_works),
     ]

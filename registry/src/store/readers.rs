@@ -1,6 +1,7 @@
 //! Many small files, read by a few threads at once: each of them mostly waits, for the disk or for the
 //! system to find a name.
 
+use std::sync::Mutex;
 use std::thread;
 
 /// Threads that read; more than processors, since they wait for the disk.
@@ -9,12 +10,17 @@ const THREADS: usize = 8;
 /// Items that are read where the caller is: to start a thread takes as long as to read a few files.
 const ALONE_MAX: usize = 64;
 
+/// Held by who reads with threads: there are never more of them than one list takes, however many are asked
+/// for at once.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// What `read` makes of each item, in their order; the first error, if there is one.
 pub(crate) fn read_each<T: Sync, R: Send, E: Send>(
     items: &[T],
     read: impl Fn(&T) -> Result<R, E> + Sync,
 ) -> Result<Vec<R>, E> {
-    if items.len() <= ALONE_MAX {
+    let turn = (items.len() > ALONE_MAX).then(|| TURN.try_lock().ok()).flatten();
+    if turn.is_none() {
         return items.iter().map(read).collect();
     }
     let read = &read;

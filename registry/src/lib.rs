@@ -44,5 +44,8 @@ pub use store::content::{Content, WINDOW_BYTES};
 pub use store::error::StoreError;
 pub use store::usage::{Usage, usage};
 pub use store::volume_lock::LockError;
+pub use store::window::Window;
 pub use tag::Listing;
 pub use upload::Incoming;
+
+use store::window::Place;

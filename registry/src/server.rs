@@ -23,6 +23,7 @@ mod connection;
 mod descriptors;
 mod listener;
 mod memory;
+mod outgoing;
 mod phase;
 mod socket;
 mod tls_hello;

@@ -37,6 +37,7 @@ pub(crate) mod tag;
 pub(crate) mod upload;
 pub(crate) mod usage;
 pub(crate) mod volume_lock;
+pub(crate) mod window;
 mod writeout;
 
 use self::durability::Durability;

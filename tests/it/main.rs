@@ -23,6 +23,7 @@ mod bench_measures;
 mod catalog;
 mod chunked_upload;
 mod clients;
+mod cold;
 mod command_line;
 mod commands;
 mod crash;

@@ -3,18 +3,19 @@
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::outgoing::Outgoing;
 use super::phase::Phase;
 use super::socket::Socket;
 use super::{Shared, Stage, tls_hello};
+use crate::Window;
 use crate::http::{Body, BodyError, Face};
 
 /// Serves requests until the client leaves, is too slow, or the server stops.
@@ -66,13 +67,25 @@ async fn converse(
     let limits = &shared.limits;
     let phase = Arc::new(Phase::new(limits.idle_time_max, limits.header_time_max));
     let metrics = Arc::clone(&shared.metrics);
-    let socket = Socket::new(stream, Arc::clone(&phase), metrics, limits.body_idle_max);
+    let outgoing = Arc::new(Outgoing::default());
+    let socket = Socket::new(
+        stream,
+        Arc::clone(&phase),
+        metrics,
+        Arc::clone(&outgoing),
+        limits.body_idle_max,
+    );
     let service = service_fn(|request| {
         phase.request();
         let answered = Answered(Arc::clone(&phase));
+        let outgoing = Arc::clone(&outgoing);
         async move {
             let response = shared.http.answer(face, client, request).await;
-            Ok::<_, std::convert::Infallible>(response.map(|body| Answering { body, answered }))
+            Ok::<_, std::convert::Infallible>(response.map(|body| Answering {
+                body,
+                outgoing,
+                answered,
+            }))
         }
     });
     let share = shared.memory.share();
@@ -98,6 +111,7 @@ async fn converse(
 /// The body of an answer, which ends the request when hyper is done with it.
 struct Answering {
     body: Body,
+    outgoing: Arc<Outgoing>,
     #[expect(dead_code, reason = "it is there to be dropped")]
     answered: Answered,
 }
@@ -112,14 +126,20 @@ impl Drop for Answered {
 }
 
 impl http_body::Body for Answering {
-    type Data = Bytes;
+    type Data = Window;
     type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Window>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(window) = frame.data_ref()
+        {
+            self.outgoing.note(window);
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,19 +1,22 @@
 //! `Socket`: a client's connection as hyper reads and writes it, with its bytes counted, and with a
 //! limit on how long a client may take nothing of what is sent to it. The timer for that is set when
 //! a write first has to wait, and is not moved while bytes flow: it looks at the clock when it runs
-//! out. Writes stay vectored, so that hyper queues bodies and copies none.
+//! out. Writes stay vectored, so that hyper queues bodies and copies none; what came from the disk a
+//! moment ago is handed on by `sendfile`.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::outgoing::{Next, Outgoing};
 use super::phase::Phase;
+use crate::Place;
 use crate::metrics::Metrics;
 
 /// A connection with limits.
@@ -22,6 +25,7 @@ pub(super) struct Socket {
     stream: TcpStream,
     phase: Arc<Phase>,
     metrics: Arc<Metrics>,
+    outgoing: Arc<Outgoing>,
     timer: Option<Pin<Box<Sleep>>>,
     /// Until when the client has to take a byte; `None` while it takes them.
     deadline: Option<Instant>,
@@ -34,9 +38,29 @@ impl Socket {
         stream: TcpStream,
         phase: Arc<Phase>,
         metrics: Arc<Metrics>,
+        outgoing: Arc<Outgoing>,
         idle_max: Duration,
     ) -> Self {
-        Self { stream, phase, metrics, timer: None, deadline: None, idle_max }
+        Self { stream, phase, metrics, outgoing, timer: None, deadline: None, idle_max }
+    }
+
+    /// Has the kernel hand on `length` bytes from `place`, or as many as the client takes now.
+    fn poll_send_file(
+        &self,
+        cx: &mut Context<'_>,
+        place: &Place,
+        length: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_write_ready(cx))?;
+            let send = || send_file(&self.stream, place, length);
+            match self.stream.try_io(Interest::WRITABLE, send) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // Somebody cut the file short.
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                sent => return Poll::Ready(sent),
+            }
+        }
     }
 
     /// Counts what was written, or watches how long nothing can be.
@@ -96,7 +120,12 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let written = match self.outgoing.next(slices) {
+            Next::Memory(count) => {
+                Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..count])
+            }
+            Next::File(place, length) => self.poll_send_file(cx, &place, length),
+        };
         self.wrote(cx, written)
     }
 
@@ -105,10 +134,26 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper asks for it once all that it had is written.
+        self.outgoing.clear();
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
+}
+
+/// Sends up to `length` bytes from `place` without copying them; blocks on nothing but the disk, which
+/// has given them already. 0 at the end of the file.
+#[cfg(target_os = "linux")]
+fn send_file(stream: &TcpStream, place: &Place, length: usize) -> io::Result<usize> {
+    let mut start = place.start;
+    Ok(rustix::fs::sendfile(stream, &place.file, Some(&mut start), length)?)
+}
+
+/// Elsewhere no file is mapped, so that no window has a place.
+#[cfg(not(target_os = "linux"))]
+fn send_file(_stream: &TcpStream, _place: &Place, _length: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
 }

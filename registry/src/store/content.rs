@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::error::StoreError;
 use super::mapping::MappedBlob;
+use super::window::Window;
 
 /// The most that [`Content::window`] gives at once when the file is mapped: 4 MiB.
 pub const WINDOW_BYTES: usize = 4 << 20;
@@ -42,9 +43,10 @@ impl Content {
 
     /// Content of a file of `size` bytes; mapped where the system can.
     pub(crate) fn from_file(file: File, path: &Path, size: u64) -> Self {
+        let file = Arc::new(file);
         let form = match MappedBlob::map(&file, path) {
             Some(mapped) => Form::Mapped(mapped),
-            None => Form::File { file: Arc::new(file), path: path.into() },
+            None => Form::File { file, path: path.into() },
         };
         Self { size, form }
     }
@@ -68,11 +70,11 @@ impl Content {
     ///
     /// # Errors
     /// The file cannot be read, or somebody cut it short.
-    pub fn window(&self, range: Range<u64>) -> Result<Bytes, StoreError> {
+    pub fn window(&self, range: Range<u64>) -> Result<Window, StoreError> {
         let range = self.prefix(range);
         match &self.form {
-            Form::Memory(bytes) => Ok(bytes.slice(range)),
-            Form::Mapped(_) if range.is_empty() => Ok(Bytes::new()),
+            Form::Memory(bytes) => Ok(bytes.slice(range).into()),
+            Form::Mapped(_) if range.is_empty() => Ok(Window::default()),
             Form::Mapped(mapped) => mapped.window(range),
             Form::File { file, path } => {
                 let mut buffer = BytesMut::zeroed(range.len());
@@ -84,17 +86,17 @@ impl Content {
                     }
                     _ => StoreError::io("read", path.to_path_buf(), error),
                 })?;
-                Ok(buffer.freeze())
+                Ok(buffer.freeze().into())
             }
         }
     }
 
     /// The same, where no disk has to be read for it. Does not block.
-    pub fn window_at_once(&self, range: Range<u64>) -> Option<Bytes> {
+    pub fn window_at_once(&self, range: Range<u64>) -> Option<Window> {
         let range = self.prefix(range);
         match &self.form {
-            Form::Memory(bytes) => Some(bytes.slice(range)),
-            Form::Mapped(_) if range.is_empty() => Some(Bytes::new()),
+            Form::Memory(bytes) => Some(bytes.slice(range).into()),
+            Form::Mapped(_) if range.is_empty() => Some(Window::default()),
             Form::Mapped(mapped) => mapped.window_at_once(range),
             Form::File { .. } => None,
         }

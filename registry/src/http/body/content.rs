@@ -7,12 +7,13 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::BodyError;
 use crate::Content;
 use crate::StoreError;
+use crate::Window;
 use crate::activity::Sending;
 use crate::http::error::chain;
 
@@ -31,9 +32,9 @@ pub(crate) struct ContentBody {
 #[derive(Debug)]
 enum Ahead {
     /// It was in memory.
-    Here(Bytes),
+    Here(Window),
     /// A blocking thread brings it in.
-    Coming(JoinHandle<Result<Bytes, StoreError>>),
+    Coming(JoinHandle<Result<Window, StoreError>>),
 }
 
 /// A piece of a body.
@@ -47,7 +48,7 @@ pub(crate) enum Piece {
 
 impl Ahead {
     /// The window, which is not empty.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, BodyError>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Window, BodyError>> {
         let window = match self {
             Self::Here(window) => std::mem::take(window),
             Self::Coming(coming) => match ready!(Pin::new(coming).poll(cx)) {
@@ -56,7 +57,7 @@ impl Ahead {
                 Err(error) => return Poll::Ready(Err(BodyError::Broken(error))),
             },
         };
-        let is_short = window.is_empty();
+        let is_short = !window.has_remaining();
         Poll::Ready(if is_short { Err(BodyError::Short) } else { Ok(window) })
     }
 }
@@ -88,13 +89,13 @@ impl ContentBody {
     pub(crate) fn poll_window(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, BodyError>>> {
+    ) -> Poll<Option<Result<Window, BodyError>>> {
         let window = match self.pieces.front_mut() {
             None => return Poll::Ready(None),
             Some(Piece::Text(text)) => {
                 let text = std::mem::take(text);
                 self.pieces.pop_front();
-                text
+                text.into()
             }
             Some(Piece::Range(range)) => {
                 let Some(ahead) = &mut self.ahead else { return Poll::Ready(None) };
@@ -102,7 +103,7 @@ impl ContentBody {
                 self.ahead = None;
                 match window {
                     Ok(window) => {
-                        range.start += window.len() as u64;
+                        range.start += window.remaining() as u64;
                         if range.is_empty() {
                             self.pieces.pop_front();
                         }
@@ -112,8 +113,8 @@ impl ContentBody {
                 }
             }
         };
-        self.remaining -= window.len() as u64;
-        self.sending.add(window.len() as u64);
+        self.remaining -= window.remaining() as u64;
+        self.sending.add(window.remaining() as u64);
         self.look_ahead();
         Poll::Ready(Some(Ok(window)))
     }
@@ -185,7 +186,7 @@ mod tests {
         let mut body = body(b"0123456789", &[Piece::Range(0..10)]);
         assert!(!body.is_end_stream());
         let frame = body.frame().await.unwrap().unwrap();
-        assert_eq!(frame.into_data().unwrap().len(), 10);
+        assert_eq!(frame.into_data().unwrap().remaining(), 10);
         assert!(body.is_end_stream(), "hyper need not ask again");
     }
 

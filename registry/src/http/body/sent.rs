@@ -8,6 +8,7 @@ use http_body::{Frame, SizeHint};
 
 use super::{ContentBody, EventBody};
 use crate::StoreError;
+use crate::Window;
 
 /// The body of a response.
 #[derive(Debug)]
@@ -68,27 +69,30 @@ impl Body {
 }
 
 impl http_body::Body for Body {
-    type Data = Bytes;
+    type Data = Window;
     type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Window>, BodyError>>> {
         match &mut self.0 {
             Form::Empty => Poll::Ready(None),
             Form::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
                 self.0 = Form::Empty;
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
+                Poll::Ready(Some(Ok(Frame::data(bytes.into()))))
             }
             Form::Content(content) => {
                 content.poll_window(cx).map(|window| Some(window?.map(Frame::data)))
             }
             Form::Events(events) => {
-                events.poll_lines(cx).map(|lines| lines.map(|lines| Ok(Frame::data(lines))))
+                events.poll_lines(cx).map(|lines| lines.map(|lines| Ok(Frame::data(lines.into()))))
             }
-            Form::Page(page) => Pin::new(page).poll_frame(cx).map_err(BodyError::Page),
+            Form::Page(page) => Pin::new(page).poll_frame(cx).map(|frame| {
+                let frame = frame?.map_err(BodyError::Page);
+                Some(frame.map(|frame| frame.map_data(Window::from)))
+            }),
         }
     }
 

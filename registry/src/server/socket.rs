@@ -124,7 +124,13 @@ impl AsyncWrite for Socket {
             Next::Memory(count) => {
                 Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..count])
             }
-            Next::File(place, length) => self.poll_send_file(cx, &place, length),
+            Next::File(place, length) => match self.poll_send_file(cx, &place, length) {
+                // Not every file system knows it. The bytes are in memory all the same.
+                Poll::Ready(Err(error)) if is_refusal(&error) => {
+                    Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..1])
+                }
+                sent => sent,
+            },
         };
         self.wrote(cx, written)
     }
@@ -152,8 +158,65 @@ fn send_file(stream: &TcpStream, place: &Place, length: usize) -> io::Result<usi
     Ok(rustix::fs::sendfile(stream, &place.file, Some(&mut start), length)?)
 }
 
+/// Whether `sendfile` is not to be had for a file, as opposed to having failed.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
+}
+
 /// Elsewhere no file is mapped, so that no window has a place.
 #[cfg(not(target_os = "linux"))]
 fn send_file(_stream: &TcpStream, _place: &Place, _length: usize) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use bytes::Bytes;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::Window;
+
+    /// What a client gets of an answer whose body lies in memory as `memory`, and at a place in `file`.
+    async fn received(memory: &'static [u8], file: File, start: u64) -> Vec<u8> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let stream = listener.accept().await.unwrap().0;
+        let time_max = Duration::from_secs(30);
+        let phase = Arc::new(Phase::new(time_max, time_max));
+        let outgoing = Arc::new(Outgoing::default());
+        let metrics = Arc::new(Metrics::new());
+        let mut socket = Socket::new(stream, phase, metrics, Arc::clone(&outgoing), time_max);
+
+        let body = Bytes::from_static(memory);
+        outgoing.note(&Window::from_disk(body.clone(), Place { file: file.into(), start }));
+        let mut unsent: &mut [IoSlice<'_>] = &mut [IoSlice::new(b"head "), IoSlice::new(&body)];
+        while !unsent.is_empty() {
+            let sent = socket.write_vectored(unsent).await.unwrap();
+            IoSlice::advance_slices(&mut unsent, sent);
+        }
+        drop(socket);
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.unwrap();
+        received
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_has_a_place_is_taken_from_there() {
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, b"skipped, the file").unwrap();
+        assert_eq!(received(b"the copy", file, 9).await, b"head the file");
+    }
+
+    #[tokio::test]
+    async fn where_sendfile_is_refused_the_bytes_come_from_memory() {
+        // No file system hands a folder on.
+        let folder = tempfile::tempdir().unwrap();
+        let folder = File::open(folder.path()).unwrap();
+        assert_eq!(received(b"the copy", folder, 0).await, b"head the copy");
+    }
 }

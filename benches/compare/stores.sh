@@ -61,8 +61,9 @@ seed_real() { # SERVER
         "$work/real.1" "$work/real.2" >"$work/$1.bench-real"
 }
 
-# Hard links give nginx the very files of a registry with the layout of registry:2.
-link_for_nginx() { # REPOSITORY
+# nginx serves copies of what a registry with the layout of registry:2 has. Were they the same files, each
+# would be read from the disk twice as often as any other server's, and lie in the caches below more often.
+copy_for_nginx() { # REPOSITORY
     local files=$work/store/nginx/v2/$1 blob from image
     for from in docker-registry distribution wharf; do [[ -z ${pid[$from]:-} ]] || break; done
     image=$from.${1//\//-}
@@ -70,9 +71,9 @@ link_for_nginx() { # REPOSITORY
     stored() { echo "$work/store/$from/docker/registry/v2/blobs/sha256/${1:7:2}/${1#*:}/data"; }
     mkdir -p "$files/blobs" "$files/manifests"
     for blob in $(jq -r '.configuration, .layers[]' "$work/$image"); do
-        ln "$(stored "$blob")" "$files/blobs/$blob"
+        cp "$(stored "$blob")" "$files/blobs/$blob"
     done
-    ln "$(stored "$(jq -r .manifest "$work/$image")")" "$files/manifests/latest"
+    cp "$(stored "$(jq -r .manifest "$work/$image")")" "$files/manifests/latest"
     cp "$work/$image" "$work/nginx.${1//\//-}"
 }
 
@@ -96,7 +97,7 @@ prepare_stores() {
         if asked image; then seed_real "$server"; fi
     done
     registries=("${ready[@]}")
-    for repository in small large medium piece real; do link_for_nginx bench/$repository; done
+    for repository in small large medium piece real; do copy_for_nginx bench/$repository; done
     start nginx "$work/store/nginx"
     for server in sender-copy sender-sendfile; do # they serve the same files
         ln -s nginx "$work/store/$server"

@@ -98,7 +98,8 @@ pub(crate) async fn read(
     };
     let mut bytes = Vec::new();
     while (bytes.len() as u64) < content.size() {
-        bytes.extend_from_slice(&content.window(bytes.len() as u64..content.size()).unwrap());
+        bytes
+            .extend_from_slice(content.window(bytes.len() as u64..content.size()).unwrap().bytes());
     }
     Some(bytes.into())
 }

@@ -158,15 +158,15 @@ fn send_file(stream: &TcpStream, place: &Place, length: usize) -> io::Result<usi
     Ok(rustix::fs::sendfile(stream, &place.file, Some(&mut start), length)?)
 }
 
-/// Whether `sendfile` is not to be had for a file, as opposed to having failed.
-fn is_refusal(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
-}
-
 /// Elsewhere no file is mapped, so that no window has a place.
 #[cfg(not(target_os = "linux"))]
 fn send_file(_stream: &TcpStream, _place: &Place, _length: usize) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Whether `sendfile` is not to be had for a file, as opposed to having failed.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }
 
 #[cfg(test)]

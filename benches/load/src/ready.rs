@@ -73,7 +73,7 @@ fn end(mut child: Child) {
         if !matches!(child.try_wait(), Ok(None)) {
             return;
         }
-        // The clock has stopped, and the system has no wait for a process that ends by itself.
+        // `Child::wait` knows no time limit, and this one may not end. The clock has stopped.
         std::thread::sleep(Duration::from_millis(5));
     }
     let _ = child.kill();

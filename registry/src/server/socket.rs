@@ -56,8 +56,12 @@ impl Socket {
             let send = || send_file(&self.stream, place, length);
             match self.stream.try_io(Interest::WRITABLE, send) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // Somebody cut the file short.
-                Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Ok(0) => {
+                    // A stranger's doing. The log says so, since the client sees its connection close, no more.
+                    let error = "a blob's file was cut short while it was being sent";
+                    tracing::error!("{error}");
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, error)));
+                }
                 sent => return Poll::Ready(sent),
             }
         }
@@ -181,7 +185,7 @@ mod tests {
     use crate::Window;
 
     /// What a client gets of an answer whose body lies in memory as `memory`, and at a place in `file`.
-    async fn received(memory: &'static [u8], file: File, start: u64) -> Vec<u8> {
+    async fn received(memory: &'static [u8], file: File, start: u64) -> io::Result<Vec<u8>> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let stream = listener.accept().await.unwrap().0;
@@ -195,13 +199,13 @@ mod tests {
         outgoing.note(&Window::from_disk(body.clone(), Place { file: file.into(), start }));
         let mut unsent: &mut [IoSlice<'_>] = &mut [IoSlice::new(b"head "), IoSlice::new(&body)];
         while !unsent.is_empty() {
-            let sent = socket.write_vectored(unsent).await.unwrap();
+            let sent = socket.write_vectored(unsent).await?;
             IoSlice::advance_slices(&mut unsent, sent);
         }
         drop(socket);
         let mut received = Vec::new();
-        client.read_to_end(&mut received).await.unwrap();
-        received
+        client.read_to_end(&mut received).await?;
+        Ok(received)
     }
 
     #[cfg(target_os = "linux")]
@@ -209,7 +213,15 @@ mod tests {
     async fn what_has_a_place_is_taken_from_there() {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, b"skipped, the file").unwrap();
-        assert_eq!(received(b"the copy", file, 9).await, b"head the file");
+        assert_eq!(received(b"the copy", file, 9).await.unwrap(), b"head the file");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_file_that_ends_early_ends_the_connection() {
+        let error = received(b"the copy", tempfile::tempfile().unwrap(), 0).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert!(error.to_string().contains("cut short"), "{error}");
     }
 
     #[tokio::test]
@@ -217,6 +229,6 @@ mod tests {
         // No file system hands a folder on.
         let folder = tempfile::tempdir().unwrap();
         let folder = File::open(folder.path()).unwrap();
-        assert_eq!(received(b"the copy", folder, 0).await, b"head the copy");
+        assert_eq!(received(b"the copy", folder, 0).await.unwrap(), b"head the copy");
     }
 }

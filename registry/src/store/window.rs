@@ -20,9 +20,9 @@ pub struct Window {
 
 /// Where in a file the bytes of a window lie that came from the disk a moment ago.
 ///
-/// No processor has touched them yet, and whoever copies them is the first to: that costs several
-/// times what the copy does, and more where a virtual machine has to find the memory then
-/// (`docs/PERFORMANCE.md`). Who knows the place can have the kernel hand the pages on instead.
+/// No processor has touched them yet, and whoever copies them is the first to: a pull by copy took up
+/// to three times the CPU (`docs/PERFORMANCE.md`). Who knows the place can have the kernel hand the
+/// pages on instead.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     /// The file, which keeps its bytes even when its name is gone.

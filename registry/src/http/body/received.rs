@@ -169,7 +169,8 @@ impl RequestBody {
     /// Ready once the client has been silent for too long.
     fn poll_silence<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Failure>> {
         let deadline = self.deadline;
-        // Made at the first silence alone, and moved: most bodies never wait.
+        // A limit on the client's silence, polled beside the body: nothing is paused by it. Made at the
+        // first silence alone, and moved: most bodies never wait.
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         while timer.as_mut().poll(cx).is_ready() {
             if Instant::now() >= deadline {

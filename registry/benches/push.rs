@@ -14,6 +14,7 @@
 
 use std::hint::black_box;
 
+use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use tokio::runtime::Runtime;
 use wharf_oci::{Algorithm, Digest, Hasher, RepositoryName};
@@ -55,7 +56,7 @@ fn digest_and_write(criterion: &mut Criterion) {
     let registry = Registry::open(&Config::new(folder.path())).unwrap();
     let mut group = criterion.benchmark_group("digest and write");
     for size in SIZES {
-        let bytes = noise(size);
+        let bytes = Bytes::from(noise(size));
         let digest = Digest::of(Algorithm::Sha256, &bytes);
         group.throughput(Throughput::Bytes(size as u64));
         group.bench_with_input(BenchmarkId::from_parameter(size), &bytes, |bencher, bytes| {
@@ -65,13 +66,14 @@ fn digest_and_write(criterion: &mut Criterion) {
     group.finish();
 }
 
-async fn push(registry: &Registry, bytes: &[u8], digest: &Digest) {
+async fn push(registry: &Registry, bytes: &Bytes, digest: &Digest) {
     let name: RepositoryName = "bench/push".parse().unwrap();
     let id = registry.start_upload(&name, None).await.unwrap();
     let incoming = Incoming { digest: Some(*digest), ..Incoming::default() };
     let mut receiving = registry.receive(&name, &id, incoming).await.unwrap();
-    for piece in bytes.chunks(PIECE_BYTES) {
-        receiving.append(piece).await.unwrap();
+    for start in (0..bytes.len()).step_by(PIECE_BYTES) {
+        let end = bytes.len().min(start + PIECE_BYTES);
+        receiving.append(bytes.slice(start..end)).await.unwrap();
     }
     assert_eq!(receiving.commit(digest).await.unwrap(), bytes.len() as u64);
 }

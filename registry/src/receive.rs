@@ -1,7 +1,8 @@
 //! The push path: bytes from a request to the disk and through the hashes, while more of them come.
 //!
-//! Bytes are gathered into buffers; each full one goes to a lane, whose worker writes and hashes it on
-//! a thread of the blocking pool that is borrowed only while there is work. A slow client holds no
+//! Bytes are gathered into buffers, and those that come in large pieces stay where they lie; each full
+//! buffer goes to a lane, whose worker writes and hashes it on a thread of the blocking pool that is
+//! borrowed only while there is work. A slow client holds no
 //! thread. A fast one waits as soon as four buffers are under way, or those of
 //! all uploads together: that is the memory of uploads.
 
@@ -9,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::runtime::Handle;
 use wharf_oci::{Algorithm, Digest};
 
@@ -17,7 +19,7 @@ mod lane;
 mod worker;
 
 pub(crate) use self::buffer::Pool;
-use self::buffer::{Buffer, Buffers};
+use self::buffer::{BUFFER_BYTES, Buffer, Buffers, HANDED_ON_BYTES};
 use self::lane::Lane;
 use self::worker::{Hashing, Worker, Writer};
 use crate::error::Error;
@@ -85,8 +87,13 @@ impl Receiving {
     /// # Errors
     /// [`Error::BlobTooLarge`], [`Error::StorageFull`], [`Error::Store`]: the session is gone then,
     /// so that its bytes do not stay in the way of others.
-    pub async fn append(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+    pub async fn append(&mut self, bytes: Bytes) -> Result<(), Error> {
         self.require_size(bytes.len()).await?;
+        // Fewer would hold more memory than they fill, and more would fill more than a buffer.
+        if (HANDED_ON_BYTES..=BUFFER_BYTES).contains(&bytes.len()) {
+            return self.hand_on(bytes).await;
+        }
+        let mut bytes = &bytes[..];
         while !bytes.is_empty() {
             let room = self.room().await?;
             let (now, later) = bytes.split_at(room.len().min(bytes.len()));
@@ -191,6 +198,19 @@ impl Receiving {
         }
     }
 
+    /// Takes the bytes as they lie.
+    async fn hand_on(&mut self, bytes: Bytes) -> Result<(), Error> {
+        let Some(pipeline) = &mut self.pipeline else { return Err(self.session.unknown()) };
+        let length = bytes.len();
+        match pipeline.hand_on(bytes).await {
+            Ok(()) => {
+                self.offset += length as u64;
+                Ok(())
+            }
+            Err(source) => Err(self.failed(source).await),
+        }
+    }
+
     async fn failed(&mut self, source: StoreError) -> Error {
         let error = self.registry.floor().failed("write an upload", source);
         self.abandon(error).await
@@ -287,6 +307,12 @@ impl Pipeline {
         if is_full { self.send() } else { Ok(()) }
     }
 
+    /// Hands bytes to the lane without copying them, behind those that were taken before.
+    async fn hand_on(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        self.send()?;
+        self.lane.push(self.buffers.hand_on(bytes).await)
+    }
+
     /// Hands the buffer being filled to the lane.
     fn send(&mut self) -> Result<(), StoreError> {
         self.filling.take().map_or(Ok(()), |full| self.lane.push(full))
@@ -349,6 +375,8 @@ impl Received {
         let both = [*claimed, sha256];
         let named = if sha256 == *claimed { &both[..1] } else { &both[..] };
         let length = writing.length;
+        // What was reserved beyond the blob goes back before the blob is in its place.
+        writing.file = None;
         floor.store.commit_upload(&session.name, &session.id, length, &sha256, named)?;
         for digest in named {
             floor.refresh_blob(&session.name, digest);

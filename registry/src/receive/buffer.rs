@@ -9,6 +9,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use memmap2::MmapMut;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
@@ -21,6 +22,10 @@ const POOL_BUFFERS: usize = (8 << 20) / BUFFER_BYTES;
 
 /// Buffers of one upload: one that fills, and four on their way.
 const UPLOAD_BUFFERS: usize = 5;
+
+/// Bytes that come together from here on are not copied: 128 KiB. They lie in memory of hyper's, up to
+/// twice as much, and count as a buffer.
+pub(super) const HANDED_ON_BYTES: usize = BUFFER_BYTES / 2;
 
 /// Empty buffers that are kept while nobody uploads: 1 MiB.
 const KEPT_BUFFERS: usize = (1 << 20) / BUFFER_BYTES;
@@ -52,12 +57,20 @@ pub(super) struct Buffers {
 /// A buffer: first filled, then handed to the lane. Dropped, it goes back to the pool.
 #[derive(Debug)]
 pub(super) struct Buffer {
-    /// Mapped, not allocated: when it goes, it goes back to the system. `None` only in its end.
-    memory: Option<MmapMut>,
+    memory: Memory,
     length: usize,
     pool: Arc<Pool>,
     _turn: OwnedSemaphorePermit,
     _place: OwnedSemaphorePermit,
+}
+
+/// What a buffer is made of.
+#[derive(Debug)]
+enum Memory {
+    /// A mapping of the pool's, not allocated: when it goes, it goes back to the system.
+    Pooled(MmapMut),
+    /// What somebody else allocated, full from the beginning.
+    HandedOn(Bytes),
 }
 
 impl Pool {
@@ -101,18 +114,32 @@ impl Buffers {
 
     /// An empty buffer. Waits while too many of this upload, or of all, are under way.
     pub(super) async fn take(&self) -> Buffer {
+        let (turn, place) = self.permits().await;
+        let empty = self.pool.lock().buffers.pop();
+        self.buffer(Memory::Pooled(empty.unwrap_or_else(map)), 0, turn, place)
+    }
+
+    /// `bytes` as a buffer that is full: they are not copied. Waits as for an empty one.
+    pub(super) async fn hand_on(&self, bytes: Bytes) -> Buffer {
+        let (turn, place) = self.permits().await;
+        let length = bytes.len();
+        self.buffer(Memory::HandedOn(bytes), length, turn, place)
+    }
+
+    async fn permits(&self) -> (OwnedSemaphorePermit, OwnedSemaphorePermit) {
         #[expect(clippy::expect_used, reason = "the semaphore is private and never closed")]
         let turn = Arc::clone(&self.turns).acquire_owned().await.expect("never closed");
-        let place = self.pool.place().await;
-        let empty = self.pool.lock().buffers.pop();
-        let memory = empty.unwrap_or_else(map);
-        Buffer {
-            memory: Some(memory),
-            length: 0,
-            pool: Arc::clone(&self.pool),
-            _turn: turn,
-            _place: place,
-        }
+        (turn, self.pool.place().await)
+    }
+
+    fn buffer(
+        &self,
+        memory: Memory,
+        length: usize,
+        turn: OwnedSemaphorePermit,
+        place: OwnedSemaphorePermit,
+    ) -> Buffer {
+        Buffer { memory, length, pool: Arc::clone(&self.pool), _turn: turn, _place: place }
     }
 
     /// Waits until another upload waits for a buffer.
@@ -139,12 +166,18 @@ impl Drop for Buffers {
 impl Buffer {
     /// The bytes that are in it.
     pub(super) fn bytes(&self) -> &[u8] {
-        self.memory.as_ref().map_or(&[], |memory| &memory[..self.length])
+        match &self.memory {
+            Memory::Pooled(memory) => &memory[..self.length],
+            Memory::HandedOn(bytes) => bytes,
+        }
     }
 
     /// The room that is left in it.
     pub(super) fn room(&mut self) -> &mut [u8] {
-        self.memory.as_mut().map_or(&mut [], |memory| &mut memory[self.length..])
+        match &mut self.memory {
+            Memory::Pooled(memory) => &mut memory[self.length..],
+            Memory::HandedOn(_) => &mut [],
+        }
     }
 
     /// Counts `length` bytes that were written to the beginning of [`Buffer::room`]; says whether it
@@ -157,9 +190,11 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
+        let memory = std::mem::replace(&mut self.memory, Memory::HandedOn(Bytes::new()));
+        let Memory::Pooled(memory) = memory else { return };
         let mut empty = self.pool.lock();
         if empty.buffers.len() < empty.kept() {
-            empty.buffers.extend(self.memory.take());
+            empty.buffers.push(memory);
         }
     }
 }

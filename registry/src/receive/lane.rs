@@ -12,6 +12,10 @@ use super::buffer::Buffer;
 use super::worker::Worker;
 use crate::store::error::StoreError;
 
+/// So many buffers are given back together, while others wait: whoever receives is woken for each time,
+/// not for each buffer.
+const GIVEN_BACK_TOGETHER: usize = 2;
+
 /// A worker and the buffers that wait for it.
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -68,11 +72,12 @@ impl Lane {
 }
 
 fn drain_lane(state: &Mutex<LaneState>, mut worker: Worker) {
+    let mut done = Vec::with_capacity(GIVEN_BACK_TOGETHER);
     loop {
-        let next = {
+        let (next, is_last) = {
             let mut held = lock(state);
             match held.waiting.pop_front() {
-                Some(next) => next,
+                Some(next) => (next, held.waiting.is_empty()),
                 None => {
                     held.worker = Some(worker);
                     return;
@@ -85,6 +90,10 @@ fn drain_lane(state: &Mutex<LaneState>, mut worker: Worker) {
             held.failed = Some(error);
             held.worker = Some(worker);
             return;
+        }
+        done.push(next);
+        if is_last || done.len() == GIVEN_BACK_TOGETHER {
+            done.clear();
         }
     }
 }

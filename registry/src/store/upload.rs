@@ -14,8 +14,8 @@ use super::Store;
 use super::error::{StoreError, present};
 use super::writeout;
 
-/// Bytes that may wait in memory of the system before the disk is told to begin: 8 MiB.
-const WRITEOUT_BYTES: u64 = 8 << 20;
+/// After so many bytes the disk is told to begin, and room is reserved for as many: 8 MiB.
+const STRIDE_BYTES: u64 = 8 << 20;
 
 /// The file of one session, open for appending.
 #[derive(Debug)]
@@ -23,7 +23,10 @@ pub(crate) struct UploadFile {
     file: File,
     path: PathBuf,
     length: u64,
+    /// Up to where the disk was told to begin.
     begun: u64,
+    /// Up to where room was asked for.
+    reserved: u64,
 }
 
 /// A session as found on disk.
@@ -157,7 +160,7 @@ impl UploadFile {
         if file.metadata().map_err(failed)?.len() > length {
             file.set_len(length).map_err(|error| StoreError::io("shorten", path, error))?;
         }
-        Ok(Self { file, path: path.to_path_buf(), length, begun: length })
+        Ok(Self { file, path: path.to_path_buf(), length, begun: length, reserved: length })
     }
 
     /// Appends `bytes`. When it fails, the length is what was written for sure.
@@ -168,9 +171,11 @@ impl UploadFile {
             .write_all_at(bytes, self.length)
             .map_err(|error| StoreError::io("write", &self.path, error))?;
         self.length += bytes.len() as u64;
-        if self.length - self.begun >= WRITEOUT_BYTES {
+        if self.length - self.begun >= STRIDE_BYTES {
             writeout::begin(&self.file, self.begun..self.length);
             self.begun = self.length;
+            self.reserved = self.length + STRIDE_BYTES;
+            writeout::reserve(&self.file, self.length..self.reserved);
         }
         Ok(())
     }
@@ -178,5 +183,15 @@ impl UploadFile {
     /// Bytes in the file.
     pub(crate) fn length(&self) -> u64 {
         self.length
+    }
+}
+
+impl Drop for UploadFile {
+    /// Gives back the room that was not needed.
+    fn drop(&mut self) {
+        if self.reserved > self.length {
+            // At worst a few MiB stay reserved for as long as the file is there.
+            _ = self.file.set_len(self.length);
+        }
     }
 }

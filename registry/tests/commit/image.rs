@@ -80,7 +80,7 @@ pub(crate) async fn push_blob(
     let digest = Digest::of(Algorithm::Sha256, blob);
     let id = registry.start_upload(name, None).await?;
     let mut receiving = registry.receive(name, &id, Incoming::default()).await?;
-    receiving.append(blob).await?;
+    receiving.append(blob.clone()).await?;
     receiving.commit(&digest).await?;
     Ok(digest)
 }

@@ -111,7 +111,7 @@ impl RequestBody {
             if let Some(announced) = announced.filter(|announced| self.received > *announced) {
                 return Err(Error::SizeMismatch { announced, received: self.received }.into());
             }
-            receiving.append(&bytes).await?;
+            receiving.append(bytes).await?;
         }
         match announced {
             Some(announced) if announced != self.received => {

@@ -328,9 +328,13 @@ impl Pipeline {
         let drained = self.drain().await;
         sent?;
         let (Worker { writing, hashing }, _) = drained?;
+        let length = writing.length;
+        // Closing the file gives reserved room back, which may wait for the disk; the session is not
+        // free before. If it panics, the file is closed too.
+        _ = tokio::task::spawn_blocking(move || drop(writing)).await;
         // A file that must still be read from its beginning is read when the session is closed.
         let hashes = hashing.catch_up.is_none().then_some(hashing.hashes);
-        Ok(Progress { length: writing.length, hashes })
+        Ok(Progress { length, hashes })
     }
 }
 

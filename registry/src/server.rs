@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::OpenError;
@@ -213,8 +213,8 @@ fn protocol(limits: &Limits, read_buffer_bytes: usize) -> http1::Builder {
     protocol
 }
 
-/// Accepts connections until the drain begins. Waits when there are too many: the next ones queue in
-/// the system.
+/// Accepts connections until the drain begins, and then those that have come by then. Waits when
+/// there are too many: the next ones queue in the system.
 async fn accept(
     listener: TcpListener,
     face: Face,
@@ -223,30 +223,37 @@ async fn accept(
     mut stages: watch::Receiver<Stage>,
 ) {
     let to_connections = stages.clone();
-    let mut ended = std::pin::pin!(Stage::Draining.reached(&mut stages));
-    loop {
-        let next = async {
-            let stream = next_connection(&listener).await;
-            let permit = Arc::clone(&connections).acquire_owned().await;
-            (stream, permit)
-        };
-        let ((stream, address), permit) = tokio::select! {
-            next = next => next,
-            () = &mut ended => return,
-        };
-        let Ok(permit) = permit else { return };
+    let serve = |(stream, address): (TcpStream, SocketAddr), permit: OwnedSemaphorePermit| {
         let client = address.ip().to_canonical();
         let shared = Arc::clone(&shared);
         let stages = to_connections.clone();
         tokio::spawn(async move {
             connection::serve(stream, client, face, &shared, stages).await;
-            drop::<OwnedSemaphorePermit>(permit);
+            drop(permit);
         });
+    };
+    let mut ended = std::pin::pin!(Stage::Draining.reached(&mut stages));
+    loop {
+        let next = async {
+            let connection = next_connection(&listener).await;
+            let permit = Arc::clone(&connections).acquire_owned().await;
+            (connection, permit)
+        };
+        let (connection, permit) = tokio::select! {
+            next = next => next,
+            () = &mut ended => break,
+        };
+        let Ok(permit) = permit else { return };
+        serve(connection, permit);
+    }
+    for connection in listener::waiting(listener) {
+        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else { return };
+        serve(connection, permit);
     }
 }
 
 /// The next connection, however long it takes: whatever goes wrong with one, the next may be fine.
-async fn next_connection(listener: &TcpListener) -> (tokio::net::TcpStream, SocketAddr) {
+async fn next_connection(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(connection) => return connection,

@@ -111,6 +111,23 @@ fn sigterm_lets_a_pull_finish() {
     assert_eq!(server.exit_code(), 0);
 }
 
+/// Whether it waits in the system, has just been accepted or is being read.
+#[test]
+fn sigterm_lets_requests_that_have_come_be_answered() {
+    for _ in 0..10 {
+        let mut server = Server::start();
+        let mut connections: Vec<_> = (0..100).map(|_| server.connect()).collect();
+        for connection in &mut connections {
+            connection.write(&server.get("/v2/").to_bytes()).unwrap();
+        }
+        server.terminate();
+        for connection in &mut connections {
+            assert_eq!(connection.receive("GET").unwrap().status, 200);
+        }
+        assert_eq!(server.exit_code(), 0);
+    }
+}
+
 #[test]
 fn sigterm_does_not_wait_for_idle_connections() {
     let mut server = Server::start();

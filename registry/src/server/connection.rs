@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use http_body::{Frame, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustix::net::RecvFlags;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -43,7 +44,8 @@ pub(super) async fn serve(
     }
 }
 
-/// The byte that a connection begins with, still to be read; `None` if none comes in time.
+/// The byte that a connection begins with, still to be read; `None` if none comes in time, or has
+/// come when the server is told to stop.
 async fn first_byte(
     stream: &TcpStream,
     shared: &Shared,
@@ -51,10 +53,23 @@ async fn first_byte(
 ) -> Option<u8> {
     let mut first = [0];
     let peeked = tokio::time::timeout(shared.limits.header_time_max, stream.peek(&mut first));
-    tokio::select! {
-        peeked = peeked => matches!(peeked, Ok(Ok(1))).then_some(first[0]),
-        () = Stage::Draining.reached(stages) => None,
-    }
+    let count = tokio::select! {
+        peeked = peeked => peeked.ok()?.ok()?,
+        () = Stage::Draining.reached(stages) => {
+            if !has_come(stream) {
+                return None;
+            }
+            // At once; after it the runtime has heard of the byte too, and reads it for hyper.
+            stream.peek(&mut first).await.ok()?
+        }
+    };
+    (count == 1).then_some(first[0])
+}
+
+/// Whether a byte lies in the socket now, also one that the runtime has not heard of yet.
+fn has_come(stream: &TcpStream) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    matches!(rustix::net::recv(stream, &mut [0], flags), Ok((1, _)))
 }
 
 async fn converse(
@@ -92,6 +107,9 @@ async fn converse(
     let protocol = if share.has_large_buffer() { &shared.large_protocol } else { &shared.protocol };
     let mut connection = pin!(protocol.serve_connection(TokioIo::new(socket), service));
     let ended = tokio::select! {
+        // First of all the connection, which then has read what it begins with: one of which hyper
+        // has read nothing would be closed at the drain, and a request that has come be lost.
+        biased;
         ended = connection.as_mut() => ended,
         () = phase.overdue() => Ok(()),
         () = Stage::Draining.reached(&mut stages) => {

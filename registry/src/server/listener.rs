@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use rustix::net::sockopt::set_ipv6_v6only;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::ServeError;
 
@@ -53,6 +53,19 @@ fn listen(address: SocketAddr, both: bool) -> io::Result<(TcpListener, bool)> {
     Ok((socket.listen(BACKLOG)?, takes_both))
 }
 
+/// The connections that wait to be accepted. Nobody listens any more once it is dropped.
+pub(super) fn waiting(listener: TcpListener) -> impl Iterator<Item = (TcpStream, SocketAddr)> {
+    // The socket itself is asked, which never waits; tokio would answer by what it has heard so far.
+    let listener = listener.into_std().ok();
+    let next = move || {
+        let (stream, address) = listener.as_ref()?.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, address))
+    };
+    // Those that come meanwhile may not keep it going for ever.
+    std::iter::from_fn(next).take(BACKLOG as usize)
+}
+
 fn is_every_ipv6(address: &SocketAddr) -> bool {
     address.is_ipv6() && address.ip().is_unspecified()
 }
@@ -75,7 +88,6 @@ fn failure(address: SocketAddr, source: io::Error) -> ServeError {
 mod tests {
     use super::*;
     use std::net::Ipv6Addr;
-    use tokio::net::TcpStream;
 
     #[tokio::test]
     async fn every_address_of_ipv6_takes_ipv4_too() {

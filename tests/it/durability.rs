@@ -281,26 +281,32 @@ fn links_that_say_nothing_read_as_absent() {
     let (blobs, manifest) = image(Algorithm::Sha256, "links");
     let server = Server::start();
     let repository = Repository::new(&server, NAME);
-    for tag in ["kept", "emptied", "dangling", "nonsense"] {
+    let wrong = ["emptied", "dangling", "nonsense", "cut", "long", "bytes"];
+    for tag in wrong.iter().chain(&["kept", "spaced"]) {
         repository.push_image(tag, &blobs, &manifest);
     }
     let layer = sha256(&blobs[1]).replace(':', "/");
     let server = server.restart_after(|root| {
-        let write = |path: &str, text: &str| std::fs::write(link(root, path), text).unwrap();
-        write("_manifests/tags/emptied/current/link", "");
-        write("_manifests/tags/dangling/current/link", &sha256(b"nowhere"));
-        write("_manifests/tags/nonsense/current/link", "../../../../etc/passwd");
-        write(&format!("_layers/{layer}/link"), "");
+        let write = |path: &str, text: &[u8]| std::fs::write(link(root, path), text).unwrap();
+        let digest = sha256(&manifest.bytes);
+        write("_manifests/tags/spaced/current/link", format!("{digest}\n").as_bytes());
+        write("_manifests/tags/cut/current/link", &digest.as_bytes()[..40]);
+        write("_manifests/tags/long/current/link", digest.repeat(9).as_bytes());
+        write("_manifests/tags/bytes/current/link", &[0xFF; 71]);
+        write("_manifests/tags/emptied/current/link", b"");
+        write("_manifests/tags/dangling/current/link", sha256(b"nowhere").as_bytes());
+        write("_manifests/tags/nonsense/current/link", b"../../../../etc/passwd");
+        write(&format!("_layers/{layer}/link"), b"");
     });
     let repository = Repository::new(&server, NAME);
-    assert_eq!(repository.tags(), ["kept"]);
-    for tag in ["emptied", "dangling", "nonsense"] {
+    assert_eq!(repository.tags(), ["kept", "spaced"]);
+    for tag in wrong {
         repository.manifest(tag).refused(404, "MANIFEST_UNKNOWN");
         repository.manifest_head(tag).expect(404);
     }
     repository.blob(&sha256(&blobs[1])).refused(404, "BLOB_UNKNOWN");
     repository.push_image("emptied", &blobs, &manifest);
-    assert_eq!(repository.tags(), ["emptied", "kept"]);
+    assert_eq!(repository.tags(), ["emptied", "kept", "spaced"]);
 }
 
 /// A server that runs `mounts` first, in a mount namespace of its own; its root is in `$root`.

@@ -21,7 +21,7 @@ use super::regular;
 use super::staging::Staging;
 
 /// A link's text is `sha512:` and 128 digits at most; anything longer is not a link.
-const LINK_BYTES_MAX: u64 = 256;
+const LINK_BYTES_MAX: usize = 256;
 
 /// Paths that have a new state on disk which is not durable yet, and what they held before.
 #[derive(Debug, Default)]
@@ -163,11 +163,15 @@ impl Links {
 }
 
 fn read_digest(path: &Path) -> Result<Option<Digest>, StoreError> {
-    let Some((file, _)) = regular::open(path)? else { return Ok(None) };
-    let mut text = String::new();
-    match file.take(LINK_BYTES_MAX).read_to_string(&mut text) {
-        Ok(_) => Ok(text.trim().parse().ok()),
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Ok(None),
+    let Some((mut file, found)) = regular::open(path)? else { return Ok(None) };
+    // By one call: lists read many thousands of links. What ends early is no digest.
+    let mut text = [0; LINK_BYTES_MAX];
+    let length = text.len().min(usize::try_from(found.len()).unwrap_or(usize::MAX));
+    match file.read_exact(&mut text[..length]) {
+        Ok(()) => {
+            Ok(std::str::from_utf8(&text[..length]).ok().and_then(|text| text.trim().parse().ok()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(StoreError::io("read", path, error)),
     }
 }

@@ -32,6 +32,7 @@ pub(crate) mod readers;
 mod regular;
 pub(crate) mod repository;
 pub(crate) mod revision;
+mod spare;
 mod staging;
 pub(crate) mod tag;
 pub(crate) mod upload;
@@ -46,6 +47,7 @@ use self::keyed_lock::KeyedLock;
 use self::layout::Layout;
 use self::link::{InCommit, Links, StagedLink};
 use self::mappings::{FileIdentity, Mappings};
+use self::spare::SpareSessions;
 use self::staging::Staging;
 use self::volume_lock::{LockError, VolumeLock};
 
@@ -58,6 +60,7 @@ pub(crate) struct Store {
     layout: Layout,
     links: Links,
     staging: Staging,
+    spare_sessions: SpareSessions,
     durability: Durability,
     /// Blob files that are renamed into place but not durable yet.
     blobs_in_commit: InCommit,
@@ -120,6 +123,7 @@ impl Store {
         Ok(Self {
             links: Links::new(),
             staging,
+            spare_sessions: SpareSessions::new(&layout.staging()),
             durability: Durability::new(layout.volume()),
             blobs_in_commit: InCommit::default(),
             blob_locks: KeyedLock::new(),

@@ -47,15 +47,17 @@ impl Store {
         started_at: &str,
     ) -> Result<(), StoreError> {
         let folder = self.layout.upload(name, id);
-        // What is touched here needs no sync: a session is not promised to outlive a power cut. The
-        // folders above it may carry links later, and are remembered as not durable yet.
-        self.durability.make_folder(&folder, &mut Default::default())?;
         let write = |path: PathBuf, bytes: &[u8]| {
             File::create(&path)
                 .and_then(|mut file| file.write_all(bytes))
                 .map_err(|error| StoreError::io("write", path, error))
         };
-        write(folder.join("startedat"), started_at.as_bytes())?;
+        if !self.spare_sessions.take(&folder, started_at) {
+            // What is touched here needs no sync: a session is not promised to outlive a power cut.
+            // The folders above it may carry links later, and are remembered as not durable yet.
+            self.durability.make_folder(&folder, &mut Default::default())?;
+            write(folder.join("startedat"), started_at.as_bytes())?;
+        }
         write(folder.join("data"), b"")
     }
 
@@ -96,6 +98,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         let folder = self.layout.upload(name, id);
         self.durability.forget(&folder);
+        if self.spare_sessions.keep(&folder) {
+            return Ok(());
+        }
         present(fs::remove_dir_all(&folder), "remove", &folder).map(drop)
     }
 

@@ -49,17 +49,23 @@ impl SpareSessions {
     /// Moves the folder of a session that ended here, if there is room, and if it holds what it has
     /// to hold and nothing else; says whether it did.
     pub(crate) fn keep(&self, session: &Path) -> bool {
+        let Some(spare) = self.name_of_next() else { return false };
+        let moved =
+            holds_its_start_alone(session).unwrap_or(false) && fs::rename(session, &spare).is_ok();
+        if moved {
+            self.lock().free.push(spare);
+        }
+        moved
+    }
+
+    /// Where the next folder goes, if there is room. Those that come at the same time may be a few more.
+    fn name_of_next(&self) -> Option<PathBuf> {
         let mut spares = self.lock();
-        if spares.free.len() >= SPARES_MAX || !holds_its_start_alone(session).unwrap_or(false) {
-            return false;
+        if spares.free.len() >= SPARES_MAX {
+            return None;
         }
-        let spare = self.staging.join(format!("session-{}", spares.named));
         spares.named += 1;
-        if fs::rename(session, &spare).is_err() {
-            return false;
-        }
-        spares.free.push(spare);
-        true
+        Some(self.staging.join(format!("session-{}", spares.named)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Spares> {

@@ -309,6 +309,22 @@ fn links_that_say_nothing_read_as_absent() {
     assert_eq!(repository.tags(), ["emptied", "kept", "spaced"]);
 }
 
+#[test]
+fn sessions_that_ended_leave_nothing_behind() {
+    let server = Server::start();
+    let repository = Repository::new(&server, NAME);
+    for number in 0..40 {
+        repository.push(format!("blob {number}").as_bytes());
+    }
+    let uploads = format!("docker/registry/v2/repositories/{NAME}/_uploads");
+    let entries = |folder: &Path| std::fs::read_dir(folder).unwrap().count();
+    assert_eq!(entries(&server.root().join(uploads)), 0, "sessions");
+    let staging = server.root().join("wharf/staging");
+    assert!(entries(&staging) > 0, "none of their folders was kept for the next ones");
+    let server = server.restart();
+    assert_eq!(entries(&server.root().join("wharf/staging")), 0, "kept over a restart");
+}
+
 /// A server that runs `mounts` first, in a mount namespace of its own; its root is in `$root`.
 fn with_mounts(what: &str, mounts: &str) -> Option<Setup> {
     if !has_program("unshare", what) {
